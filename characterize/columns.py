@@ -1,0 +1,82 @@
+"""Kernels as columns: what an execution model reads, and what it answers.
+
+Arrays have the shape ``[K, N]``: a row a distinct kernel, a column a configuration; ``N`` is 1 for
+one model, and a quantity that does not vary over configurations may be ``[K, 1]``. A single model
+is a sweep of one, so this is the only representation that the projection knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from characterize.records import KernelKind, Precision
+
+Array = NDArray[np.float64]
+KINDS: tuple[KernelKind, ...] = tuple(KernelKind)
+
+
+@dataclass(frozen=True)
+class KernelColumns:
+    """The features of K distinct kernels under N configurations.
+
+    Element counts are of floating-point values, whose size follows the precision a device runs in;
+    ``fixed_read_bytes`` and ``fixed_write_bytes`` are of integers and booleans, whose size does not.
+    ``m, n, k, groups`` describe the kernel's matrix product (0 where it has none).
+    """
+
+    kind: NDArray[np.int64]  # [K] index into KINDS
+    count: Array  # [K, 1] how often the kernel occurs
+    macs: Array  # multiply-accumulates
+    worked_macs: Array  # of them really done (a causal mask skips blocks), otherwise = macs
+    vector_flops: Array  # all other arithmetic
+    transcendentals: Array  # evaluations of exp, tanh, ... among vector_flops
+    m: Array
+    n: Array
+    k: Array
+    groups: Array
+    kernel_area: Array  # kh * kw of a convolution, 1 elsewhere
+    stride: Array  # largest stride of a convolution, 1 elsewhere
+    input_elements: Array  # the largest activation read
+    other_elements: Array  # the other activations read
+    weight_elements: Array  # parameters, buffers and what is derived from them alone
+    output_elements: Array
+    fixed_read_bytes: Array
+    fixed_write_bytes: Array
+    intermediate_elements: Array  # made and used up inside the kernel: what fusion saved
+    operators: Array  # [K, 1] operators in the kernel
+
+    @property
+    def flops(self) -> Array:
+        """All arithmetic, two a multiply-accumulate."""
+        return 2.0 * self.macs + self.vector_flops
+
+    def memory_bytes(self, precision: Precision) -> Array:
+        """Bytes a kernel must move if nothing is reused between kernels."""
+        elements = (
+            self.input_elements + self.other_elements + self.weight_elements + self.output_elements
+        )
+        return elements * precision.bytes + self.fixed_read_bytes + self.fixed_write_bytes
+
+    def is_kind(self, *kinds: KernelKind) -> NDArray[np.bool_]:
+        """``[K, 1]`` mask of the kernels of these kinds."""
+        return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])[:, None]
+
+
+@dataclass(frozen=True)
+class KernelEstimate:
+    """What an execution model answers, ``[K, N]``, for one occurrence of each kernel.
+
+    ``latency_s`` is at least each of its three parts; how they overlap is the model's business.
+    Energy here is dynamic; static energy is idle power times the whole latency, added once.
+    """
+
+    latency_s: Array
+    compute_s: Array
+    memory_s: Array
+    overhead_s: Array
+    tiles: Array
+    compute_energy_j: Array
+    memory_energy_j: Array

@@ -1,0 +1,434 @@
+"""From fused kernels to columns: counts of work and traffic, evaluated at one or many configurations.
+
+A network repeats itself: kernels with the same operators on the same shapes are one row with a
+multiplicity. The rows are found on the symbolic graph, once (:func:`skeleton`); evaluating them
+(:func:`columns`) costs a few array operations a row, whether for one configuration or a million.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from characterize import costs
+from characterize.columns import KINDS, Array, KernelColumns
+from characterize.records import (
+    Cost,
+    Count,
+    Graph,
+    Kernel,
+    KernelGraph,
+    Operator,
+    Precision,
+    Role,
+    Value,
+)
+from characterize.symbols import Binder
+
+_FLOATS: Mapping[str, int] = {  # elements of the running precision that one element takes
+    "float16": 1, "bfloat16": 1, "float32": 1, "float64": 1,
+    "float8_e4m3fn": 1, "float8_e5m2": 1, "complex64": 2, "complex128": 2, "complex32": 2,
+}  # fmt: skip
+_FIXED_BYTES: Mapping[str, int] = {
+    "bool": 1,
+    "uint8": 1,
+    "int8": 1,
+    "int16": 2,
+    "int32": 4,
+    "int64": 8,
+}
+
+
+@dataclass(frozen=True)
+class _Traffic:
+    """One value that a kernel reads or writes."""
+
+    value: Value
+    source: Value
+    weight: bool
+    override: tuple[int, int] | None  # (operator, position) whose cost says how much moves
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One distinct kernel, its dimensions not yet evaluated."""
+
+    kernel: Kernel
+    operators: tuple[Operator, ...]
+    anchor: int  # position in operators
+    reads: tuple[_Traffic, ...]
+    writes: tuple[_Traffic, ...]
+    inside: tuple[Value, ...]
+    count: int
+
+
+_Sizes = tuple[tuple[tuple[tuple[Any, ...], str], int], ...]  # ((shape, dtype), how many)
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What does not depend on the sizes: the distinct kernels and how often each occurs."""
+
+    graph: KernelGraph
+    rows: tuple[_Row, ...]
+    row_of: tuple[int, ...]  # kernel -> row
+    parameter_sizes: _Sizes
+    live_sizes: tuple[_Sizes, ...]  # distinct sets of values alive at once
+    live_of: tuple[int, ...]  # kernel -> the set alive while it runs
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A fused network, evaluated at N configurations.
+
+    Arrays have one entry a configuration unless said otherwise. Elements are of floating-point
+    values (their size follows the precision), fixed bytes of everything else.
+    """
+
+    kernels: KernelColumns
+    skeleton: Skeleton
+    parameters: Array
+    macs: Array
+    flops: Array
+    live_elements: Array  # [S, N], one row a distinct set of live values
+    live_fixed_bytes: Array  # [S, N]
+    uncounted: int
+
+    def peak_memory_bytes(self, precision: Precision) -> Array:
+        """Parameters plus the largest set of activations alive at once, ``[N]``."""
+        alive = self.live_elements * precision.bytes + self.live_fixed_bytes
+        peak = alive.max(axis=0) if len(alive) else np.zeros_like(self.parameters)
+        return np.asarray(self.parameters * precision.bytes + peak)
+
+
+def skeleton(graph: KernelGraph) -> Skeleton:
+    """The distinct kernels of a fused network, found without evaluating a dimension."""
+    source = graph.graph
+    signatures: dict[Any, int] = {}
+    rows: list[_Row] = []
+    counts: Counter[int] = Counter()
+    row_of = []
+    for kernel in graph.kernels:
+        signature = _signature(source, kernel)
+        index = signatures.get(signature)
+        if index is None:
+            index = signatures[signature] = len(rows)
+            rows.append(_row(source, kernel))
+        counts[index] += 1
+        row_of.append(index)
+    rows = [replace(row, count=counts[i]) for i, row in enumerate(rows)]
+    live, live_of = _liveness(graph)
+    return Skeleton(graph, tuple(rows), tuple(row_of), _parameters(source), live, live_of)
+
+
+def _signature(graph: Graph, kernel: Kernel) -> Any:
+    values = graph.values
+
+    def of(index: int) -> Any:
+        value = values[index]
+        return value.shape, value.dtype, _is_weight(value), values[value.source].shape
+
+    first = kernel.operators[0]
+    return (
+        kernel.pattern,
+        kernel.anchor - first,
+        tuple(
+            (op.name, op.attributes, tuple(map(of, op.inputs)), tuple(map(of, op.outputs)))
+            for op in (graph.operators[i] for i in kernel.operators)
+        ),
+        tuple(map(of, kernel.reads)),
+        tuple(map(of, kernel.writes)),
+    )
+
+
+def _is_weight(value: Value) -> bool:
+    return value.role not in (Role.ACTIVATION, Role.INPUT)
+
+
+def _row(graph: Graph, kernel: Kernel) -> _Row:
+    operators = tuple(graph.operators[i] for i in kernel.operators)
+    read_at: dict[int, tuple[int, int]] = {}
+    written_at: dict[int, tuple[int, int]] = {}
+    for position, operator in enumerate(operators):
+        for place, index in enumerate(operator.inputs):
+            read_at.setdefault(graph.values[index].source, (position, place))
+        for place, index in enumerate(operator.outputs):
+            written_at.setdefault(index, (position, place))
+    reads = []
+    for index in kernel.reads:
+        value = graph.values[index]
+        source = graph.values[value.source]
+        weight = _is_weight(value) or _is_weight(source)
+        reads.append(_Traffic(value, source, weight, read_at.get(value.source)))
+    writes = [
+        _Traffic(graph.values[i], graph.values[i], False, written_at.get(i)) for i in kernel.writes
+    ]
+    kept = set(kernel.writes)
+    inside = tuple(
+        graph.values[i] for operator in operators for i in operator.outputs if i not in kept
+    )
+    anchor = kernel.operators.index(kernel.anchor)
+    return _Row(kernel, operators, anchor, tuple(reads), tuple(writes), inside, 1)
+
+
+def _parameters(graph: Graph) -> _Sizes:
+    seen: dict[int, Value] = {}
+    for value in graph.values:
+        if value.role is Role.PARAMETER:
+            seen.setdefault(value.storage, value)
+    return _sizes(seen.values())
+
+
+def _sizes(values: Iterable[Value]) -> _Sizes:
+    return tuple(Counter((value.shape, value.dtype) for value in values).items())
+
+
+def _liveness(graph: KernelGraph) -> tuple[tuple[_Sizes, ...], tuple[int, ...]]:
+    """Sets of activations alive while each kernel runs: from the kernel that writes to the last
+    that reads; inputs from the start, outputs to the end."""
+    values = graph.graph.values
+    last: dict[int, int] = {}
+    first: dict[int, int] = {}
+    home: dict[int, Value] = {}
+    for index in graph.graph.inputs:
+        first[values[index].storage] = 0
+        home.setdefault(values[index].storage, values[index])
+    for step, kernel in enumerate(graph.kernels):
+        for index in kernel.writes:
+            storage = values[index].storage
+            first.setdefault(storage, step)
+            home.setdefault(storage, values[index])
+            last[storage] = step
+        for index in kernel.reads:
+            last[values[index].storage] = step
+    end = len(graph.kernels) - 1
+    for index in graph.graph.outputs:
+        last[values[index].storage] = end
+    births: dict[int, list[int]] = {}
+    deaths: dict[int, list[int]] = {}
+    for storage, step in first.items():
+        if _is_weight(home[storage]) and home[storage].role is not Role.DERIVED:
+            continue
+        births.setdefault(step, []).append(storage)
+        deaths.setdefault(last.get(storage, step), []).append(storage)
+    return _live_sets(births, deaths, home, len(graph.kernels))
+
+
+def _live_sets(
+    births: Mapping[int, list[int]],
+    deaths: Mapping[int, list[int]],
+    home: Mapping[int, Value],
+    steps: int,
+) -> tuple[tuple[_Sizes, ...], tuple[int, ...]]:
+    alive: Counter[tuple[tuple[Any, ...], str]] = Counter()
+    known: dict[frozenset[Any], int] = {}
+    sets: list[_Sizes] = []
+    live_of = []
+    for step in range(steps):
+        for storage in births.get(step, ()):
+            alive[home[storage].shape, home[storage].dtype] += 1
+        items = tuple((size, count) for size, count in alive.items() if count)
+        index = known.setdefault(frozenset(items), len(sets))
+        if index == len(sets):
+            sets.append(items)
+        live_of.append(index)
+        for storage in deaths.get(step, ()):
+            alive[home[storage].shape, home[storage].dtype] -= 1
+    return tuple(sets), tuple(live_of)
+
+
+def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = None) -> Columns:
+    """A fused network evaluated at ``values``: integers, or arrays of one length.
+
+    Args:
+        graph: the fused network, or its skeleton where it is evaluated again and again.
+        values: a number or an array for each of the graph's symbols; none for a concrete graph.
+    """
+    frame = graph if isinstance(graph, Skeleton) else skeleton(graph)
+    binder = Binder(values or {})
+    length = max((np.size(v) for v in (values or {}).values()), default=1)
+    source = frame.graph.graph
+    bound = _Bound(source.values, binder)
+    evaluated = [_evaluate(row, binder, bound) for row in frame.rows]
+    folded = [source.operators[i] for i in frame.graph.folded]
+    counts = [row.count for row in frame.rows]
+    macs = sum((e["macs"] * n for e, n in zip(evaluated, counts, strict=True)), 0)
+    flops = sum((e["flops"] * n for e, n in zip(evaluated, counts, strict=True)), 0)
+    flops = flops + sum((_cost(op, bound).flops for op in folded), 0)
+    live = [_total(sizes, binder) for sizes in frame.live_sizes]
+    parameters, _ = _total(frame.parameter_sizes, binder)
+    return Columns(
+        kernels=_stack(frame, evaluated, length),
+        skeleton=frame,
+        parameters=_spread(parameters, length),
+        macs=_spread(macs, length),
+        flops=_spread(flops, length),
+        live_elements=np.array([_spread(e, length) for e, _ in live]).reshape(-1, length),
+        live_fixed_bytes=np.array([_spread(f, length) for _, f in live]).reshape(-1, length),
+        uncounted=sum(e["uncounted"] * n for e, n in zip(evaluated, counts, strict=True)),
+    )
+
+
+class _Bound:
+    """The values of a graph, their shapes bound when they are first looked at."""
+
+    def __init__(self, values: Sequence[Value], binder: Binder) -> None:
+        self._values = values
+        self._binder = binder
+        self._known: dict[int, Value] = {}
+
+    def __getitem__(self, index: int) -> Value:
+        found = self._known.get(index)
+        if found is None:
+            found = self._known[index] = self._binder.value(self._values[index])
+        return found
+
+
+def _cost(operator: Operator, values: _Bound) -> Cost:
+    return operator.cost if operator.cost is not None else costs.price(operator, values)
+
+
+def _numel(shape: Iterable[Any], binder: Binder) -> Count:
+    result: Count = 1
+    for dim in shape:
+        result = result * binder.dim(dim)
+    return result
+
+
+def _total(sizes: _Sizes, binder: Binder) -> tuple[Count, Count]:
+    """Elements of floating-point values, and bytes of the others."""
+    elements: Count = 0
+    fixed: Count = 0
+    for (shape, dtype), count in sizes:
+        numel = _numel(shape, binder) * count
+        if dtype in _FLOATS:
+            elements = elements + numel * _FLOATS[dtype]
+        else:
+            fixed = fixed + numel * _FIXED_BYTES.get(dtype, 8)
+    return elements, fixed
+
+
+def _spread(value: Count, length: int) -> Array:
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), (length,))
+
+
+_FIELDS = (
+    "macs worked_macs vector_flops transcendentals m n k groups kernel_area stride input_elements "
+    "other_elements weight_elements output_elements fixed_read_bytes fixed_write_bytes intermediate_elements"
+).split()
+
+
+def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], length: int) -> KernelColumns:
+    rows = len(evaluated)
+    arrays = {}
+    for name in _FIELDS:
+        column = [e[name] for e in evaluated]
+        constant = all(np.ndim(value) == 0 for value in column)
+        if constant:
+            arrays[name] = np.array(column, dtype=np.float64).reshape(rows, 1)
+        else:
+            arrays[name] = np.array([_spread(value, length) for value in column])
+    return KernelColumns(
+        kind=np.array([e["kind"] for e in evaluated], dtype=np.int64),
+        count=np.array([row.count for row in frame.rows], dtype=np.float64).reshape(rows, 1),
+        operators=np.array([len(row.operators) for row in frame.rows], dtype=np.float64).reshape(
+            rows, 1
+        ),
+        **arrays,
+    )
+
+
+def _evaluate(row: _Row, binder: Binder, values: _Bound) -> dict[str, Any]:
+    """Every feature of one distinct kernel."""
+    priced = [_cost(operator, values) for operator in row.operators]
+    anchor = priced[row.anchor]
+    gemm = anchor.gemm
+    macs = sum((cost.macs for cost in priced), 0)
+    worked = sum(
+        (cost.macs if cost.masked_macs is None else cost.masked_macs for cost in priced), 0
+    )
+    vector = sum((cost.vector_flops for cost in priced), 0)
+    features: dict[str, Any] = {
+        "kind": KINDS.index(anchor.kind),
+        "macs": macs,
+        "worked_macs": worked,
+        "vector_flops": vector,
+        "flops": 2 * macs + vector,
+        "transcendentals": sum((cost.transcendentals for cost in priced), 0),
+        "m": gemm.m if gemm else 0,
+        "n": gemm.n if gemm else 0,
+        "k": gemm.k if gemm else 0,
+        "groups": gemm.groups if gemm else 0,
+        "kernel_area": _product(gemm.kernel) if gemm else 1,
+        "stride": max(gemm.stride, default=1) if gemm else 1,
+        "intermediate_elements": _total(_sizes(row.inside), binder)[0],
+        "uncounted": sum(1 for cost in priced if not cost.counted),
+    }
+    features.update(_read(row, priced, binder))
+    features.update(_written(row, priced, binder))
+    return features
+
+
+def _product(sizes: Iterable[int]) -> int:
+    result = 1
+    for size in sizes:
+        result *= size
+    return result
+
+
+def _read(row: _Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
+    activations: list[Count] = []
+    weights: Count = 0
+    fixed: Count = 0
+    for traffic in row.reads:
+        numel = _moved(row, traffic, priced, binder, reading=True)
+        if traffic.value.dtype not in _FLOATS:
+            fixed = fixed + numel * _FIXED_BYTES.get(traffic.value.dtype, 8)
+        elif traffic.weight:
+            weights = weights + numel * _FLOATS[traffic.value.dtype]
+        else:
+            activations.append(numel * _FLOATS[traffic.value.dtype])
+    largest: Count = 0
+    for numel in activations:
+        largest = np.maximum(largest, numel)
+    total = sum(activations, 0)
+    return {
+        "input_elements": largest,
+        "other_elements": total - largest,
+        "weight_elements": weights,
+        "fixed_read_bytes": fixed,
+    }
+
+
+def _written(row: _Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
+    elements: Count = 0
+    fixed: Count = 0
+    for traffic in row.writes:
+        numel = _moved(row, traffic, priced, binder, reading=False)
+        if traffic.value.dtype in _FLOATS:
+            elements = elements + numel * _FLOATS[traffic.value.dtype]
+        else:
+            fixed = fixed + numel * _FIXED_BYTES.get(traffic.value.dtype, 8)
+    return {"output_elements": elements, "fixed_write_bytes": fixed}
+
+
+def _moved(
+    row: _Row, traffic: _Traffic, priced: list[Cost], binder: Binder, *, reading: bool
+) -> Count:
+    """Elements that really cross memory: what the formula says, else the smaller of view and source."""
+    if traffic.override is not None:
+        position, place = traffic.override
+        part = row.operators[position].attributes.get("written")
+        if part is not None and not reading:
+            return _numel(part, binder)
+        stated = priced[position].reads if reading else priced[position].writes
+        if stated is not None and place < len(stated) and stated[place] is not None:
+            return stated[place]
+    numel = _numel(traffic.value.shape, binder)
+    if traffic.value is traffic.source:
+        return numel
+    return np.minimum(numel, _numel(traffic.source.shape, binder))

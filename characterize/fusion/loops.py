@@ -1,0 +1,241 @@
+"""Loop kernels: elementwise chains, reductions, normalisation and softmax in one pass over memory.
+
+Operators are visited in execution order, and each joins a loop that makes one of its operands, or
+reads one of them, if both walk over the same elements. Three facts keep kernels free of cycles, and
+each is a comparison of two numbers:
+
+- every loop has a *depth*, the largest number of library calls on a path to it; an operator joins
+  only a loop of its own depth, so no call lies between;
+- among loops of one depth, an operator joins only the latest of those it depends on (or a later one
+  that it does not depend on), so edges between loops always point from an earlier to a later one;
+- a loop all of whose results go to one operator may be run as late as that operator, and join it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from characterize.fusion.epilogues import Region
+from characterize.fusion.facts import Facts, Rows, outer_numel, rows_of, spreads_rows
+from characterize.fusion.shapes import Numel, numel
+from characterize.fusion.tables import ELEMENTWISE, Loop
+
+MAX_LOOP = 64  # operators in one kernel, as TorchInductor's `max_fusion_size`
+
+_ROWS = frozenset({Loop.REDUCTION, Loop.ROWS})
+_MOVES = frozenset({Loop.REARRANGE, Loop.CONCATENATION})
+
+
+@dataclass(slots=True, eq=False)
+class LoopGroup:
+    """A loop kernel while it grows. ``open`` counts uses of its results that lie outside."""
+
+    order: int
+    depth: int
+    full: Numel
+    weight: bool
+    operators: list[int] = field(default_factory=list)
+    rows: Rows | None = None
+    outer: Numel | None = None
+    pure: bool = True  # elementwise operators only
+    closed: bool = False  # nothing may follow: concatenation
+    open: int = 0
+    into: LoopGroup | None = None
+
+    def root(self) -> LoopGroup:
+        """The group that this one has become part of."""
+        group = self
+        while group.into is not None:
+            group = group.into
+        return group
+
+
+@dataclass(slots=True)
+class _State:
+    """What the visit has found so far."""
+
+    facts: Facts
+    group_of: dict[int, LoopGroup] = field(default_factory=dict)
+    call_depth: dict[int, int] = field(default_factory=dict)  # by operator of a finished region
+    reader: dict[int, LoopGroup] = field(default_factory=dict)  # last loop that reads a value
+    made: int = 0
+
+
+def loop_groups(
+    facts: Facts, regions: dict[int, Region], absent: frozenset[int]
+) -> list[LoopGroup]:
+    """Group every operator that is neither in a region nor ``absent`` into loop kernels."""
+    state = _State(facts)
+    ends = {region.exit: region for region in regions.values()}
+    inner = {i for region in regions.values() for i in region.operators}
+    for index in range(len(facts.loops)):
+        if index in ends:
+            _finish_call(state, ends[index])
+        elif index not in inner and index not in absent:
+            _visit(state, index)
+    roots = {id(group): group for group in (g.root() for g in state.group_of.values())}
+    return list(roots.values())
+
+
+def _finish_call(state: _State, region: Region) -> None:
+    """Give a region its depth once all its operands are made."""
+    inside = set(region.operators)
+    depth = 0
+    for index in region.operators:
+        for source in state.facts.reads[index]:
+            maker = state.facts.producer[source]
+            if maker not in inside:
+                depth = max(depth, _depth(state, maker) + 1)
+    for index in region.operators:
+        state.call_depth[index] = depth
+
+
+def _depth(state: _State, maker: int) -> int:
+    """Depth of the kernel that holds an operator, -1 where a value comes from outside."""
+    if maker in state.call_depth:
+        return state.call_depth[maker]
+    group = state.group_of.get(maker)
+    return group.root().depth if group else -1
+
+
+def _visit(state: _State, index: int) -> None:
+    """Put one operator into a loop, and draw in the loops that only feed the operator."""
+    facts = state.facts
+    depth = 0
+    feeders: dict[int, tuple[LoopGroup, list[int]]] = {}
+    for source in facts.reads[index]:
+        maker = facts.producer[source]
+        if maker in state.call_depth:
+            depth = max(depth, state.call_depth[maker] + 1)
+        elif maker in state.group_of:
+            group = state.group_of[maker].root()
+            depth = max(depth, group.depth)
+            feeders.setdefault(id(group), (group, []))[1].append(source)
+    home = _home(state, index, depth, [group for group, _ in feeders.values()])
+    group = home or _new(state, index, depth)
+    drawn = [
+        feeder
+        for feeder, sources in feeders.values()
+        if feeder is not group and _can_draw(state, index, sources, feeder, group)
+    ]
+    _join(state, index, group)
+    for feeder in drawn:
+        _merge(feeder, group)
+
+
+def _home(state: _State, index: int, depth: int, feeders: list[LoopGroup]) -> LoopGroup | None:
+    """The loop that an operator joins: the latest it depends on, or one that reads the same."""
+    facts = state.facts
+    same = [group for group in feeders if group.depth == depth]
+    latest = max(same, key=lambda group: group.order, default=None)
+    if latest and _accepts(state, index, latest):
+        return latest
+    floor = latest.order if latest else -1
+    for source in facts.reads[index]:
+        reader = state.reader.get(source)
+        if reader is None or numel(facts.graph.values[source].shape) != _walk(facts, index):
+            continue
+        group = reader.root()
+        if group.depth == depth and group.order > floor and _accepts(state, index, group):
+            return group
+    return None
+
+
+def _new(state: _State, index: int, depth: int) -> LoopGroup:
+    """A loop of its own for an operator."""
+    facts = state.facts
+    state.made += 1
+    return LoopGroup(state.made, depth, _walk(facts, index), facts.weight[index])
+
+
+def _accepts(state: _State, index: int, group: LoopGroup) -> bool:
+    """Whether an operator walks over the same elements, in the same order, as a loop."""
+    facts, loop = state.facts, state.facts.loops[index]
+    if group.closed or len(group.operators) >= MAX_LOOP or group.weight != facts.weight[index]:
+        return False
+    if loop in ELEMENTWISE:
+        size = facts.numel_out(index)
+        if size not in (group.full, group.outer):
+            return False
+    elif loop in _ROWS:
+        if numel(facts.shape_in(index)) != group.full:
+            return False
+        if group.rows is not None and rows_of(facts, index) != group.rows:
+            return False
+    else:
+        return False
+    return all(_in_step(state, index, source, group) for source in facts.reads[index])
+
+
+def _in_step(state: _State, index: int, source: int, group: LoopGroup) -> bool:
+    """Whether an operand that the loop makes is read at the element where it is made."""
+    facts = state.facts
+    if not _made_by(state, source, group):
+        return True
+    values = facts.graph.values
+    if numel(values[source].shape) == _walk(facts, index):
+        return facts.in_place(index, source)
+    if group.rows is None or facts.loops[index] not in ELEMENTWISE:
+        return False
+    full = facts.shape_out(index)
+    return all(
+        spreads_rows(values[view].shape, full, group.rows)
+        or (values[view].shape == full and spreads_rows(values[source].shape, full, group.rows))
+        for view in facts.views_of(index, source)
+    )
+
+
+def _walk(facts: Facts, index: int) -> Numel:
+    """How many elements an operator walks over."""
+    return numel(facts.shape_in(index)) if facts.loops[index] in _ROWS else facts.numel_out(index)
+
+
+def _join(state: _State, index: int, group: LoopGroup) -> None:
+    """Put an operator into a loop and keep the loop's account of uses outside."""
+    facts, loop = state.facts, state.facts.loops[index]
+    for source in facts.reads[index]:
+        if _made_by(state, source, group):
+            group.open -= 1
+        state.reader[source] = group
+    group.operators.append(index)
+    state.group_of[index] = group
+    for value in facts.graph.operators[index].outputs:
+        group.open += len(facts.uses[value]) + (value in facts.escapes)
+    if loop in _ROWS and group.rows is None:
+        group.rows, group.outer = rows_of(facts, index), outer_numel(facts, index)
+    group.pure = group.pure and loop in ELEMENTWISE
+    group.closed = group.closed or loop is Loop.CONCATENATION
+
+
+def _can_draw(
+    state: _State, index: int, sources: list[int], feeder: LoopGroup, group: LoopGroup
+) -> bool:
+    """Whether a loop whose results all go to one operator can run inside that operator's loop."""
+    facts, loop = state.facts, state.facts.loops[index]
+    if feeder.open != len(sources) or feeder.closed or feeder.weight != group.weight:
+        return False
+    if len(feeder.operators) + len(group.operators) >= MAX_LOOP:
+        return False
+    if loop in _MOVES:
+        return feeder.pure and all(facts.in_place(index, source) for source in sources)
+    if loop not in _ROWS and loop not in ELEMENTWISE:
+        return False
+    rows = rows_of(facts, index) if loop in _ROWS else group.rows
+    if feeder.full != group.full or (feeder.rows and rows and feeder.rows != rows):
+        return False
+    return all(_in_step(state, index, source, feeder) for source in sources)
+
+
+def _made_by(state: _State, source: int, group: LoopGroup) -> bool:
+    """Whether a value is made in a loop."""
+    maker = state.group_of.get(state.facts.producer[source])
+    return maker is not None and maker.root() is group
+
+
+def _merge(feeder: LoopGroup, group: LoopGroup) -> None:
+    """Make one loop of two, once the one operator that the first feeds is in the second."""
+    feeder.into = group
+    group.operators = sorted(feeder.operators + group.operators)
+    group.pure = group.pure and feeder.pure
+    if group.rows is None:
+        group.rows, group.outer = feeder.rows, feeder.outer

@@ -1,0 +1,98 @@
+"""Why a kernel ends where it does: one short phrase about the first operator that was not taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from characterize.fusion.assembly import Group
+from characterize.fusion.epilogues import MAX_REGION
+from characterize.fusion.facts import Facts
+from characterize.fusion.shapes import numel
+from characterize.fusion.stacks import EPILOGUES
+from characterize.fusion.tables import CALLS, ELEMENTWISE, Loop, short_name
+from characterize.records import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Explains the kernels of one graph."""
+
+    facts: Facts
+    stack: Stack
+    home: dict[int, Group]
+
+    @classmethod
+    def of(cls, facts: Facts, stack: Stack, groups: Sequence[Group]) -> Reasons:
+        """Reasons for these kernels."""
+        return cls(facts, stack, {i: g for g in groups for i in (*g.operators, *g.folded)})
+
+    def explain(self, group: Group) -> str:
+        """Why the operators that read this kernel's result are not in it."""
+        if self.stack is Stack.EAGER:
+            return "eager runs every operator by itself"
+        last = self._last(group)
+        if last is None:
+            return "nothing reads its result"
+        value = self._value(last)
+        uses = [use for use in self.facts.uses[value] if self.home.get(use) is not group]
+        if value in self.facts.escapes:
+            return "its result leaves the network"
+        if not uses:
+            return "nothing reads its result"
+        return self._refusal(group, last, value, uses)
+
+    def _last(self, group: Group) -> int | None:
+        """The last operator whose result is read outside the kernel or escapes."""
+        members = sorted((*group.operators, *group.folded), reverse=True)
+        for index in members:
+            for value in self.facts.graph.operators[index].outputs:
+                outside = any(self.home.get(use) is not group for use in self.facts.uses[value])
+                if outside or value in self.facts.escapes:
+                    return index
+        return None
+
+    def _value(self, index: int) -> int:
+        """The output of an operator that is read most."""
+        outputs = self.facts.graph.operators[index].outputs
+        return max(
+            outputs, key=lambda value: (value in self.facts.escapes, len(self.facts.uses[value]))
+        )
+
+    def _refusal(self, group: Group, last: int, value: int, uses: list[int]) -> str:
+        """What kept the first reader out."""
+        facts, first = self.facts, uses[0]
+        word = short_name(facts.graph.operators[first].name)
+        called = next((i for i in group.operators if facts.loops[i] in CALLS), None)
+        if facts.loops[first] in CALLS:
+            return f"{word} begins a kernel of its own"
+        consumers = len(facts.uses[value])
+        if called is not None and consumers > 1:
+            return f"{word} not fused: {self._label(last)}'s output has {consumers} consumers"
+        if called is not None and facts.loops[called] not in EPILOGUES[self.stack]:
+            call = short_name(facts.graph.operators[called].name)
+            return f"{word} not fused: {call} is a library call without epilogue"
+        return f"{word} not fused: {self._obstacle(group, value, first, called is not None)}"
+
+    def _obstacle(self, group: Group, value: int, first: int, called: bool) -> str:
+        """The rule that an operator broke, without its name."""
+        facts = self.facts
+        loop, other = facts.loops[first], self.home.get(first)
+        if called and loop not in ELEMENTWISE:
+            return "it is not elementwise"
+        if loop in (Loop.WINDOW, Loop.GATHER, Loop.REARRANGE, Loop.CONCATENATION):
+            return "it does not read element by element"
+        if facts.numel_out(first) != numel(facts.graph.values[value].shape):
+            return "it walks over another number of elements"
+        if not facts.in_place(first, value):
+            return "it reads the result in another order"
+        if other and any(facts.loops[i] in CALLS for i in other.operators):
+            return f"it went to {self._label(other.operators[0])}, which runs later"
+        if len(group.operators) >= MAX_REGION:
+            return "the kernel is full"
+        return "it also needs a kernel that runs in between"
+
+    def _label(self, index: int) -> str:
+        """The last part of the module's path, or the operator's short name."""
+        operator = self.facts.graph.operators[index]
+        return operator.module.rpartition(".")[2] or short_name(operator.name)

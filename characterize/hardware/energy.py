@@ -1,0 +1,34 @@
+"""From dynamic energy to power: static power, and what a power limit does to latency.
+
+Total energy = dynamic energy of operations and bytes + idle power x latency. Where that would be
+more power than the device may draw, its clock falls until it fits: the latency is stretched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from characterize.hardware.record import Profile
+
+if TYPE_CHECKING:  # columns are NumPy arrays
+    from characterize.columns import Array
+
+
+def static_power_w(profile: Profile) -> float:
+    """Power that is drawn whatever is computed; 0 for the idealised devices."""
+    return profile.idle_w
+
+
+def capped_latency_s(profile: Profile, latency_s: Array, dynamic_energy_j: Array) -> Array:
+    """Latency under the power limit: ``energy / latency <= tdp`` on average over the inference.
+
+    The dynamic energy is taken as it is (a slower clock allows a lower voltage, which is not
+    modelled), so ``latency >= dynamic energy / (tdp - idle power)``.
+    """
+    import numpy as np
+
+    limit_w = profile.tdp_w
+    if limit_w is None or limit_w <= profile.idle_w:
+        return latency_s
+    stretched: Array = np.maximum(latency_s, dynamic_energy_j / (limit_w - profile.idle_w))
+    return stretched

@@ -1,0 +1,77 @@
+"""Execution models: how an architecture turns kernels into seconds and joules.
+
+A model is a function ``(columns, profile, precision, stack) -> KernelEstimate`` over whole arrays,
+registered under the name that profiles use. Its module is imported when it is first needed, so
+that listing hardware costs neither NumPy nor a model.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from characterize import errors
+from characterize.hardware.record import Profile
+from characterize.records import Architecture, Precision, Stack
+
+if TYPE_CHECKING:  # columns are NumPy arrays
+    from characterize.columns import KernelColumns, KernelEstimate
+
+    ExecutionModel = Callable[[KernelColumns, Profile, Precision, Stack], KernelEstimate]
+
+HOMES: Final = MappingProxyType(
+    {
+        "reference": "characterize.hardware.reference",
+        "roofline": "characterize.hardware.roofline",
+    }
+)
+"""Name of an execution model -> the module that registers it."""
+
+BY_ARCHITECTURE: Final = MappingProxyType(
+    {
+        Architecture.CPU: "roofline",
+        Architecture.GPU: "roofline",
+        Architecture.TPU: "roofline",
+        Architecture.KPU: "roofline",
+    }
+)
+"""The execution model of a profile that names none."""
+
+_MODELS: dict[str, ExecutionModel] = {}
+
+
+def execution_model(name: str) -> Callable[[ExecutionModel], ExecutionModel]:
+    """Register an execution model; a second claim on a name is an error."""
+
+    def register(model: ExecutionModel) -> ExecutionModel:
+        if name in _MODELS:
+            message = f"The execution model {name!r} is registered twice."
+            raise ValueError(message)
+        _MODELS[name] = model
+        return model
+
+    return register
+
+
+def model(name: str) -> ExecutionModel:
+    """The execution model of that name."""
+    if name not in _MODELS:
+        if name not in HOMES:
+            raise errors.unknown(what="execution model", asked=name, known=HOMES)
+        importlib.import_module(HOMES[name])
+    return _MODELS[name]
+
+
+def estimate(
+    columns: KernelColumns, profile: Profile, precision: Precision | str, stack: Stack | str
+) -> KernelEstimate:
+    """Latency and dynamic energy of every kernel and configuration on one device.
+
+    Raises:
+        UnsupportedError: the device lacks ``precision``.
+    """
+    wanted = Precision(precision)
+    profile.require(wanted)
+    return model(profile.execution_model)(columns, profile, wanted, Stack(stack))

@@ -1,0 +1,1 @@
+"""What families there are: each a record of parameters, rules and input shapes, without torch."""

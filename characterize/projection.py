@@ -1,0 +1,343 @@
+"""Columns x profiles → latency, energy and what binds them: one vectorised function.
+
+A projection never loops over configurations. It loops over devices, whose execution models differ,
+and evaluates each on whole columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from characterize import features, fusion, hardware
+from characterize.columns import KINDS, Array, KernelEstimate
+from characterize.errors import InvalidValueError, UnsupportedError, unknown
+from characterize.features import Columns
+from characterize.hardware import Profile
+from characterize.records import Architecture, Bottleneck, Graph, KernelGraph, Precision, Stack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MODEL_VERSION = 1
+"""Raised whenever a change of the code may change a projected number: old stored rows are not used."""
+
+_BOTTLENECKS = (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)
+
+
+@dataclass(frozen=True)
+class DeviceProjection:
+    """One network on one device; arrays have one entry a configuration."""
+
+    profile: Profile
+    precision: Precision
+    estimate: KernelEstimate
+    latency_s: Array
+    latency_low_s: Array
+    latency_high_s: Array
+    energy_static_j: Array
+    energy_dynamic_j: Array
+    memory_bytes: Array
+    peak_memory_bytes: Array
+    tiles: Array
+    bottleneck: np.ndarray[Any, np.dtype[np.int64]]  # index into compute, memory, launch
+
+    @property
+    def energy_j(self) -> Array:
+        """Device energy: static (idle power times latency) plus dynamic."""
+        return self.energy_static_j + self.energy_dynamic_j
+
+
+def device_precision(profile: Profile, precision: str | Precision) -> Precision:
+    """The precision a device runs in: its usual one for ``auto``.
+
+    Raises:
+        UnknownNameError: no precision of this name.
+        UnsupportedError: the device has no peak for it.
+    """
+    if precision == "auto":
+        return profile.default_precision
+    try:
+        asked = Precision(precision)
+    except ValueError as error:
+        raise unknown("precision", str(precision), ["auto", *Precision]) from error
+    if asked not in profile.peak_flops_per_s:
+        known = ", ".join(profile.peak_flops_per_s)
+        msg = f"{profile.name} has no {asked} arithmetic; it supports {known}."
+        raise UnsupportedError(msg)
+    return asked
+
+
+def project_columns(
+    columns: Columns, profile: Profile, precision: str | Precision, stack: Stack
+) -> DeviceProjection:
+    """One device, all configurations of ``columns`` at once."""
+    chosen = device_precision(profile, precision)
+    kernels = columns.kernels
+    estimate = hardware.estimate(kernels, profile, chosen, stack)
+    count = kernels.count
+    latency = (estimate.latency_s * count).sum(axis=0) + profile.inference_overhead_s
+    dynamic = ((estimate.compute_energy_j + estimate.memory_energy_j) * count).sum(axis=0)
+    latency = hardware.capped_latency_s(profile, latency, dynamic)
+    low, high = profile.band(stack.value)
+    parts = np.stack([estimate.compute_s, estimate.memory_s, estimate.overhead_s])
+    return DeviceProjection(
+        profile=profile,
+        precision=chosen,
+        estimate=estimate,
+        latency_s=latency,
+        latency_low_s=latency * low,
+        latency_high_s=latency * high,
+        energy_static_j=latency * hardware.static_power_w(profile),
+        energy_dynamic_j=dynamic,
+        memory_bytes=(kernels.memory_bytes(chosen) * count).sum(axis=0),
+        peak_memory_bytes=columns.peak_memory_bytes(chosen),
+        tiles=(estimate.tiles * count).sum(axis=0),
+        bottleneck=_bottleneck(parts, estimate.latency_s * count),
+    )
+
+
+def _bottleneck(parts: Array, latency: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Which of compute, memory and launch binds the kernels that most of the time goes to."""
+    binding = parts.argmax(axis=0)
+    shares = np.stack([np.where(binding == i, latency, 0.0).sum(axis=0) for i in range(len(parts))])
+    return np.asarray(shares.argmax(axis=0))
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A fused network on several devices.
+
+    ``labels`` are the columns that name the rows (model, family, family parameters, batch).
+    """
+
+    columns: Columns
+    stack: Stack
+    devices: tuple[DeviceProjection, ...]
+    baseline: DeviceProjection
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One result row a device and configuration."""
+        length = len(self.columns.parameters)
+        return [row for device in self.devices for row in self._rows(device, length)]
+
+    def _rows(self, device: DeviceProjection, length: int) -> list[dict[str, Any]]:
+        found = []
+        for i in range(length):
+            labels = {
+                key: (value[i] if np.ndim(value) else value) for key, value in self.labels.items()
+            }
+            found.append(self._row(device, i, labels))
+        return found
+
+    def _row(self, device: DeviceProjection, i: int, labels: dict[str, Any]) -> dict[str, Any]:
+        profile, columns = device.profile, self.columns
+        latency = float(device.latency_s[i])
+        energy = float(device.energy_j[i])
+        flops = float(columns.flops[i])
+        memory = float(device.memory_bytes[i])
+        peak = float(device.peak_memory_bytes[i])
+        capacity = profile.memory_capacity_bytes
+        batch = labels.pop("batch", 1)
+        return {
+            **labels,
+            "batch": batch,
+            "precision": device.precision.value,
+            "stack": self.stack.value,
+            "hardware": profile.name,
+            "architecture": profile.architecture.value,
+            "confidence": profile.confidence.value,
+            "parameters": int(columns.parameters[i]),
+            "macs": int(columns.macs[i]),
+            "flops": int(flops),
+            "memory_bytes": int(memory),
+            "peak_memory_bytes": int(peak),
+            "fits": None if capacity is None else bool(peak <= capacity),
+            "intensity": flops / memory if memory else 0.0,
+            "kernels": len(columns.skeleton.row_of),
+            "tiles": int(device.tiles[i]),
+            "latency_s": latency,
+            "latency_low_s": float(device.latency_low_s[i]),
+            "latency_high_s": float(device.latency_high_s[i]),
+            "throughput_per_s": batch / latency if latency else 0.0,
+            "energy_j": energy,
+            "energy_static_j": float(device.energy_static_j[i]),
+            "energy_dynamic_j": float(device.energy_dynamic_j[i]),
+            "power_w": energy / latency if latency else 0.0,
+            "speedup": float(self.baseline.latency_s[i]) / latency if latency else 0.0,
+            "bottleneck": _BOTTLENECKS[int(device.bottleneck[i])].value,
+            "uncounted": int(columns.uncounted),
+        }
+
+    def table(self) -> pd.DataFrame:
+        """The result rows as a table."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        return pd.DataFrame(self.rows())
+
+    def kernels(self, configuration: int = 0) -> pd.DataFrame:
+        """One row a kernel and device, in the order the kernels run."""
+        import pandas as pd  # noqa: PLC0415
+
+        return pd.DataFrame(
+            [row for device in self.devices for row in self._kernel_rows(device, configuration)]
+        )
+
+    def _kernel_rows(self, device: DeviceProjection, i: int) -> Iterable[dict[str, Any]]:
+        frame, columns = self.columns.skeleton, self.columns.kernels
+        estimate = device.estimate
+        memory = columns.memory_bytes(device.precision)
+        live = self.columns.live_elements * device.precision.bytes + self.columns.live_fixed_bytes
+
+        def at(array: Array, row: int) -> float:
+            return float(array[row, i if array.shape[1] > 1 else 0])
+
+        for index, (kernel, row) in enumerate(zip(frame.graph.kernels, frame.row_of, strict=True)):
+            parts = [
+                at(estimate.compute_s, row),
+                at(estimate.memory_s, row),
+                at(estimate.overhead_s, row),
+            ]
+            flops, moved = at(columns.flops, row), at(memory, row)
+            yield {
+                "kernel": kernel.name,
+                "module": kernel.module,
+                "pattern": kernel.pattern,
+                "kind": KINDS[int(columns.kind[row])].value,
+                "hardware": device.profile.name,
+                "operators": len(kernel.operators),
+                "repeats": int(columns.count[row, 0]),
+                "macs": at(columns.macs, row),
+                "flops": flops,
+                "memory_bytes": moved,
+                "live_bytes": float(live[frame.live_of[index], i]),
+                "intensity": flops / moved if moved else 0.0,
+                "latency_s": at(estimate.latency_s, row),
+                "compute_s": parts[0],
+                "memory_s": parts[1],
+                "overhead_s": parts[2],
+                "energy_dynamic_j": at(estimate.compute_energy_j, row)
+                + at(estimate.memory_energy_j, row),
+                "bottleneck": _BOTTLENECKS[int(np.argmax(parts))].value,
+                "tiles": int(at(estimate.tiles, row)),
+                "reason": kernel.reason,
+            }
+
+
+def choose_baseline(profiles: Sequence[Profile], name: str | Profile | None) -> Profile:
+    """The device that speedups are relative to: the named one, else the first CPU, else the first."""
+    if isinstance(name, Profile):
+        return name
+    if name is not None:
+        for profile in profiles:
+            if profile.name == name:
+                return profile
+        return hardware.load(name)
+    for profile in profiles:
+        if profile.architecture is Architecture.CPU:
+            return profile
+    return profiles[0]
+
+
+def project(  # noqa: PLR0913
+    kernels: KernelGraph | Graph | Columns,
+    hardware: Sequence[str | Profile] | str = "all",  # noqa: A002
+    precision: str = "auto",
+    baseline: str | Profile | None = None,
+    stack: str | Stack | None = None,
+    labels: Mapping[str, Any] | None = None,
+) -> Projection:
+    """Project a fused network (or a traced one, fused for ``stack``) onto hardware.
+
+    Args:
+        kernels: what :func:`characterize.fuse` or :func:`characterize.trace` returned, or columns
+            that were already evaluated.
+        hardware: device names, architecture classes, paths of TOML profiles, or ``"all"``.
+        precision: ``"auto"`` takes each device's usual inference precision.
+        baseline: the device that speedups are relative to; by default the first CPU.
+        stack: needed only for an unfused graph; ``"compiled"`` by default.
+        labels: columns that name the rows.
+
+    Raises:
+        UnknownNameError: a device or precision that is in no catalogue.
+        UnsupportedError: a device that lacks the precision.
+    """
+    columns = _as_columns(kernels, stack)
+    chosen = columns.skeleton.graph.stack
+    profiles, _ = supported(hardware, precision)
+    base = choose_baseline(profiles, baseline)
+    devices = tuple(project_columns(columns, profile, precision, chosen) for profile in profiles)
+    found = [device for device in devices if device.profile.name == base.name]
+    reference = found[0] if found else _project_baseline(columns, base, precision, chosen)
+    return Projection(columns, chosen, devices, reference, labels or _labels(columns))
+
+
+def _project_baseline(
+    columns: Columns, base: Profile, precision: str, stack: Stack
+) -> DeviceProjection:
+    usable = precision if precision in base.peak_flops_per_s else "auto"
+    return project_columns(columns, base, usable, stack)
+
+
+def _as_columns(kernels: KernelGraph | Graph | Columns, stack: str | Stack | None) -> Columns:
+    if isinstance(kernels, Columns):
+        return kernels
+    if isinstance(kernels, Graph):
+        kernels = fusion.fuse(kernels, stack=stack or Stack.COMPILED)
+    if kernels.graph.is_symbolic:
+        names = ", ".join(kernels.graph.symbols)
+        msg = f"This graph is a template; give values for {names} (characterize.features.columns)."
+        raise InvalidValueError(msg)
+    return features.columns(kernels)
+
+
+def _labels(columns: Columns) -> dict[str, Any]:
+    graph = columns.skeleton.graph.graph
+    shape = graph.values[graph.inputs[0]].shape if graph.inputs else ()
+    return {"model": graph.model, "family": "", "batch": shape[0] if shape else 1}
+
+
+def supported(
+    selection: Sequence[str | Profile] | str, precision: str
+) -> tuple[list[Profile], list[Profile]]:
+    """The profiles asked for that have the precision, and those left out because they lack it.
+
+    A device asked for by name must have it; one that came with a class or ``all`` is left out.
+
+    Raises:
+        UnsupportedError: a device named lacks the precision, or none of a class has it.
+    """
+    asked = [selection] if isinstance(selection, str | Profile) else list(selection)
+    named = {item for item in asked if isinstance(item, str) and item not in hardware_classes()}
+    given = {item.name for item in asked if isinstance(item, Profile)}
+    profiles: dict[str, Profile] = {}
+    for item in asked:
+        found = [item] if isinstance(item, Profile) else hardware.select([item])
+        for profile in found:
+            profiles.setdefault(profile.name, profile)
+    if not profiles:
+        msg = "No hardware was asked for; name a device, a class (cpu, gpu, tpu, kpu) or 'all'."
+        raise InvalidValueError(msg)
+    kept, left = [], []
+    problem: UnsupportedError | None = None
+    for profile in profiles.values():
+        try:
+            device_precision(profile, precision)
+            kept.append(profile)
+        except UnsupportedError as error:
+            if profile.name in named | given:
+                raise
+            problem = error
+            left.append(profile)
+    if not kept and problem is not None:
+        raise problem
+    return kept, left
+
+
+def hardware_classes() -> frozenset[str]:
+    """Selections that stand for several devices."""
+    return frozenset({"all", *Architecture})

@@ -1,0 +1,93 @@
+"""Questions in SQL: one statement, read only, over the view ``results``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from characterize.errors import InvalidValueError
+from characterize.store.schema import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+FORMATS: Final = ("csv", "json", "parquet")
+_COPY_OPTIONS: Final = {
+    "csv": "FORMAT csv, HEADER",
+    "json": "FORMAT json, ARRAY true",
+    "parquet": "FORMAT parquet",
+}
+
+
+def refuse_all_but_one(sql: str) -> None:
+    """Let a single statement that only reads pass.
+
+    Raises:
+        InvalidValueError: it is none, several, one that writes, or not SQL.
+    """
+    import duckdb
+
+    reading = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _not_understood(error) from error
+    if len(statements) != 1 or statements[0].type not in reading:
+        msg = (
+            "The store answers one statement that reads, such as SELECT * FROM results, "
+            f"and this is not one: {sql.strip()!r}."
+        )
+        raise InvalidValueError(msg)
+
+
+def answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]
+) -> pd.DataFrame:
+    """The rows that ``sql`` finds.
+
+    Raises:
+        InvalidValueError: DuckDB does not understand the statement, or will not run it.
+    """
+    import duckdb
+
+    try:
+        return connection.execute(sql, list(parameters)).df()
+    except duckdb.Error as error:
+        raise _not_understood(error) from error
+
+
+def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, format: str) -> int:
+    """Write the rows that ``query`` finds to ``target``; returns how many.
+
+    Raises:
+        InvalidValueError: DuckDB does not understand the query, or the file cannot be written.
+    """
+    import duckdb
+
+    literal = "'" + str(target).replace("'", "''") + "'"
+    try:
+        described = connection.execute(f"DESCRIBE {query}").fetchall()
+        columns = ", ".join(_exported(name, kind, format) for name, kind, *_ in described)
+        copied = connection.execute(
+            f"COPY (SELECT {columns} FROM ({query})) TO {literal} ({_COPY_OPTIONS[format]})"
+        ).fetchone()
+    except duckdb.Error as error:
+        raise _not_understood(error) from error
+    return int(copied[0]) if copied else 0
+
+
+def _exported(name: str, kind: str, format: str) -> str:
+    """A column as it is written; JSON knows neither NaN nor infinity, so they become null."""
+    column = quoted(name)
+    if format == "json" and kind == "DOUBLE":
+        return f"CASE WHEN isfinite({column}) THEN {column} END AS {column}"
+    return column
+
+
+def _not_understood(error: duckdb.Error) -> InvalidValueError:
+    """DuckDB's complaint without the drawing of where in the statement it is."""
+    complaint = str(error).split("\n\nLINE ")[0]
+    sentence = " ".join(complaint.split())
+    return InvalidValueError(f"The store could not answer: {sentence}")

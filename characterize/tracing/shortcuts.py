@@ -1,0 +1,92 @@
+"""Results of common operators without PyTorch's shape inference, which dominates a trace.
+
+On ``meta`` a batch norm is decomposed in Python, element type promotion and broadcasting included:
+a millisecond for a result that is shaped like its input. A shortcut answers only where the result
+is plain to see, and leaves everything else, wrong shapes above all, to PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+Shortcut = Callable[[tuple[Any, ...], dict[str, Any]], torch.Tensor | None]
+
+
+def _alike(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor | None:
+    """A function of each element: shaped, typed and laid out like the input."""
+    source = args[0]
+    if kwargs.get("dtype") is not None or not source.is_floating_point():
+        return None
+    return torch.empty_like(source)
+
+
+def _same(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | None:
+    """A function of each element, in place."""
+    source = args[0]
+    return source if source.is_floating_point() else None
+
+
+def _pair(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor | None:
+    """Arithmetic of two tensors that look the same."""
+    first, second = args[0], args[1]
+    if (
+        kwargs
+        or len(args) != 2  # noqa: PLR2004
+        or not isinstance(second, torch.Tensor)
+        or first.shape != second.shape
+        or first.dtype != second.dtype
+        or first.stride() != second.stride()
+    ):
+        return None
+    return torch.empty_like(first)
+
+
+def _pair_in_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor | None:
+    first, second = args[0], args[1]
+    if kwargs or not isinstance(second, torch.Tensor) or first.shape != second.shape:
+        return None
+    return first if first.dtype == second.dtype else None
+
+
+def _batch_norm(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | None:
+    source, scale = args[0], args[1]
+    if len(args) < 6 or args[5] or source.dim() < 2 or scale is None:  # noqa: PLR2004
+        return None
+    return torch.empty_like(source) if scale.shape[0] == source.shape[1] else None
+
+
+def _layer_norm(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | None:
+    source, shape = args[0], tuple(args[1])
+    if tuple(source.shape[-len(shape) :]) != shape:
+        return None
+    return torch.empty_like(source, memory_format=torch.contiguous_format)
+
+
+def _linear(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | None:
+    source, weight = args[0], args[1]
+    if weight.dim() != 2 or source.dim() < 1 or source.shape[-1] != weight.shape[1]:  # noqa: PLR2004
+        return None
+    if source.dtype != weight.dtype:
+        return None
+    return source.new_empty((*source.shape[:-1], weight.shape[0]))
+
+
+_ELEMENTWISE = (
+    "relu gelu silu sigmoid hardswish hardsigmoid tanh relu6 hardtanh elu leaky_relu mish selu "
+    "softplus exp sqrt rsqrt neg abs sin cos erf"
+).split()
+_ARITHMETIC = "add sub mul div".split()
+
+SHORTCUTS: dict[str, Shortcut] = {
+    **{f"aten.{name}": _alike for name in _ELEMENTWISE},
+    **{f"aten.{name}_": _same for name in _ELEMENTWISE},
+    **{f"aten.{name}": _pair for name in _ARITHMETIC},
+    **{f"aten.{name}_": _pair_in_place for name in _ARITHMETIC},
+    "aten.softmax": _alike,
+    "aten.batch_norm": _batch_norm,
+    "aten.layer_norm": _layer_norm,
+    "aten.linear": _linear,
+}

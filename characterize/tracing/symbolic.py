@@ -1,0 +1,99 @@
+"""Tracing a family with symbols for its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sympy
+import torch
+from torch._dynamo.source import ConstantSource
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+
+from characterize import costs, models, symbols
+from characterize.records import Graph, Role
+from characterize.tracing import modules
+from characterize.tracing.recorder import Recorder
+
+
+class _Sizes:
+    """Symbols for named sizes, and how their expressions read as text."""
+
+    def __init__(self, hints: Mapping[str, int]) -> None:
+        self.environment = ShapeEnv(duck_shape=False, specialize_zero_one=False)
+        self.sizes: dict[str, Any] = {}
+        self._names: dict[Any, Any] = {}
+        self._texts: dict[Any, Any] = {}
+        for name, hint in hints.items():
+            source = ConstantSource(name)
+            symbol = self.environment.create_symbol(
+                hint, source=source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None
+            )
+            if not isinstance(symbol, sympy.Symbol):
+                self.sizes[name] = hint
+                continue
+            node = self.environment.create_symintnode(symbol, hint=hint, source=source)
+            self.sizes[name] = node
+            self._names[symbol] = sympy.Symbol(name, integer=True, positive=True)
+
+    def text(self, expression: Any) -> Any:
+        """A sympy expression as text over the names, or as a number."""
+        known = self._texts.get(expression)
+        if known is None:
+            renamed = expression.xreplace(self._names)
+            known = int(renamed) if renamed.is_Integer else str(renamed)
+            self._texts[expression] = known
+        return known
+
+    def dim(self, size: Any) -> Any:
+        """A size of a tensor as text or number."""
+        if isinstance(size, torch.SymInt):
+            return self.text(self.environment.replace(size.node.expr))
+        return int(size)
+
+    def guards(self) -> tuple[str, ...]:
+        """The conditions under which the trace holds, those on numbers left out."""
+        found = []
+        for guard in self.environment.guards:
+            renamed = guard.expr.xreplace(self._names)
+            if renamed is not sympy.true and renamed.free_symbols:
+                found.append(str(renamed))
+        for symbol, value in self.environment.replacements.items():
+            if symbol in self._names:
+                found.append(str(sympy.Eq(self._names[symbol], value.xreplace(self._names))))
+        return tuple(dict.fromkeys(found))
+
+
+def trace_family(
+    name: str, parameters: Mapping[str, Any], symbolic: tuple[str, ...], batch: int
+) -> Graph:
+    """A family traced with the named parameters (and ``"batch"``) as symbols."""
+    family = models.family(name)
+    values = family.check(**parameters)
+    hints = {key: (batch if key == "batch" else int(values[key])) for key in symbolic}
+    sizes = _Sizes(hints)
+    given = {**values, **{k: v for k, v in sizes.sizes.items() if k != "batch"}}
+    samples = sizes.sizes.get("batch", batch)
+    fake = FakeTensorMode(shape_env=sizes.environment, allow_non_fake_inputs=True)
+    with modules.translated_errors(name), fake:
+        module = modules.build(lambda: family.build(**given))
+        with torch.device("meta"):
+            inputs = family.inputs(**given, batch=samples)
+        path = modules.ModulePath(module)
+        recorder = Recorder(modules.tensor_names(module), sizes.dim, path)
+        indices, outputs = modules.run(module, inputs, {}, recorder, path)
+    graph = recorder.graph(name, indices, modules.leaves(outputs))
+    graph = replace(graph, symbols=tuple(symbolic), guards=sizes.guards())
+    graph = replace(graph, guards=tuple(g for g in graph.guards if not _always(g, family, hints)))
+    return graph if graph.is_symbolic else costs.priced(graph)
+
+
+def _always(guard: str, family: Any, hints: Mapping[str, int]) -> bool:
+    """Whether a guard says no more than that sizes are at least one."""
+    names = symbols.free(guard)
+    return not names or bool(guard in {f"{n} >= 1" for n in hints} | {f"{n} > 0" for n in hints})
+
+
+__all__ = ["Role", "trace_family"]

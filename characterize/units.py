@@ -1,0 +1,60 @@
+"""SI base units inside, prefixes only at the edge.
+
+Every number is in flops, bytes, seconds, joules or watts, or one of them per second; the suffix of
+its name says which. Multiply by a constant here to enter, call :func:`si` to leave.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+NANO: Final = 1e-9
+PICO: Final = 1e-12
+MICRO: Final = 1e-6
+MILLI: Final = 1e-3
+KILO: Final = 1e3
+MEGA: Final = 1e6
+GIGA: Final = 1e9
+TERA: Final = 1e12  # never 2**40, vendors quote decimal tera
+
+_PREFIXES: Final = (
+    (1e-15, "f"),
+    (1e-12, "p"),
+    (1e-9, "n"),
+    (1e-6, "µ"),
+    (1e-3, "m"),
+    (1.0, ""),
+    (1e3, "k"),
+    (1e6, "M"),
+    (1e9, "G"),
+    (1e12, "T"),
+    (1e15, "P"),
+)
+
+
+def si(value: float, unit: str = "", digits: int = 3) -> str:
+    """``value`` with the SI prefix a person would choose, to ``digits`` significant digits.
+
+    >>> si(3.35e12, "B/s")
+    '3.35 TB/s'
+    >>> si(0.0182, "s")
+    '18.2 ms'
+    >>> si(0, "J")
+    '0 J'
+    """
+    if not math.isfinite(value):
+        return f"{value} {unit}".rstrip()
+    if value == 0:
+        return f"0 {unit}".rstrip()
+    rounded = float(f"{value:.{digits - 1}e}")
+    scale, prefix = _PREFIXES[0]
+    for scale_, prefix_ in _PREFIXES:
+        if abs(rounded) >= scale_:
+            scale, prefix = scale_, prefix_
+    scaled = rounded / scale
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(scaled)) + 1e-12))
+    text = f"{scaled:.{decimals}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"{text} {prefix}{unit}".rstrip()

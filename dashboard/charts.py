@@ -1,0 +1,244 @@
+"""Frames in, charts out: what each figure shows, its axes, units and tooltips.
+
+No chart knows Streamlit, a colour or the numbers it will show: sizes come from steps, colours from
+the theme, texts from columns. So a chart's specification is the same for every frame of one
+structure, can be kept, and a new result only replaces its rows in the browser.
+
+Every function names the columns that it reads; ``dashboard.readable`` makes them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import altair as alt
+import pandas as pd
+
+from dashboard import palette
+
+ROW_STEP: Final = 30  # pixels a device: a mark and its label, also under a thumb
+LABEL_LIMIT: Final = 168
+RATIO: Final = "×"
+BAND_OPACITY: Final = 0.32
+GHOST_OPACITY: Final = 0.75
+
+# only 1, 2 and 5 of a decade are written: more would run into each other on a telephone
+_ROUND: Final = "indexof([1, 2, 5], +(format(datum.value, '.0e')[0])) >= 0"
+_PREFIXED: Final = "format(datum.value, '~s')"
+_PLAIN: Final = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
+_PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
+
+
+def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> alt.LayerChart:
+    """One quantity by device: a mark, its range as a band, and the pinned value as a hollow mark.
+
+    Args:
+        rows: one row a device with ``device``, ``order``, ``architecture``, ``value``, ``low``,
+            ``high``, ``pinned`` (missing where nothing is pinned) and, for the tooltip, ``text``,
+            ``range_text``, ``pinned_text``, ``change_text``, ``precision``, ``bound``,
+            ``confidence`` and ``uncounted``.
+        title: what the quantity is called on the axis.
+        unit: its SI unit, "" for a ratio.
+        log: whether the values span decades.
+    """
+    base = alt.Chart(rows).encode(
+        y=alt.Y(
+            "device:N",
+            title=None,
+            sort=alt.EncodingSortField("order", op="min", order="ascending"),
+            axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True),
+        ),
+        color=_colour("architecture", palette.ARCHITECTURES),
+        tooltip=_device_tooltip(title),
+    )
+    heading = f"{title} ({unit})" if unit else title
+    x = alt.X(
+        "value:Q",
+        title=heading,
+        scale=alt.Scale(type="log", nice=True) if log else alt.Scale(zero=True),
+        axis=_axis(unit, log=log),
+    )
+    band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6).encode(
+        x=alt.X("low:Q", title=heading), x2="high:Q"
+    )
+    path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY).encode(
+        x=alt.X("pinned:Q", title=heading), x2="value:Q"
+    )
+    ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY).encode(
+        x=alt.X("pinned:Q", title=heading), shape=_shape()
+    )
+    mark = base.mark_point(filled=True, size=150, opacity=1.0).encode(x=x, shape=_shape())
+    return alt.layer(band, path, ghost, mark).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+
+
+def speedups(rows: pd.DataFrame, *, log: bool) -> alt.LayerChart:
+    """Speedup by device as lollipops that start at the baseline's 1.
+
+    Reads the columns of :func:`devices`, and ``one``: the baseline's speedup in every row.
+    """
+    figure = devices(rows, "Speedup", RATIO, log=log)
+    base = alt.Chart(rows).encode(y=figure.layer[0].encoding.y)
+    line = (
+        alt.Chart(rows)
+        .mark_rule(strokeWidth=1.5, strokeDash=[5, 4], aria=False)
+        .encode(x=alt.X("one:Q", title="Speedup (×)"), color=_reference())
+    )
+    stem = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
+        x=alt.X("one:Q", title="Speedup (×)"),
+        x2="value:Q",
+        color=_colour("architecture", palette.ARCHITECTURES),
+        tooltip=_device_tooltip("Speedup"),
+    )
+    return alt.layer(line, stem, *figure.layer).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+
+
+def kernels(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
+    """Where the time or the energy of one device goes: a bar a kernel, coloured by what binds it.
+
+    Args:
+        rows: one row a kernel with ``label``, ``order``, ``value``, ``end_text`` (written behind the
+            bar), ``bottleneck`` and, for the tooltip, ``kernel``, ``module``, ``pattern``, ``kind``,
+            ``occurs``, ``text``, ``share``, ``flops_text``, ``bytes_text`` and ``tiles``.
+        title: what the bars measure.
+        unit: its SI unit.
+    """
+    base = alt.Chart(rows).encode(
+        y=alt.Y(
+            "label:N",
+            title=None,
+            sort=alt.EncodingSortField("order", op="min", order="ascending"),
+            axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False),
+        ),
+        x=alt.X(
+            "value:Q",
+            title=f"{title} ({unit})",
+            # room for the text behind the longest bar
+            scale=alt.Scale(zero=True, padding=0),
+            axis=_axis(unit, log=False),
+        ),
+        tooltip=[
+            alt.Tooltip("kernel:N", title="Kernel"),
+            alt.Tooltip("module:N", title="Module"),
+            alt.Tooltip("pattern:N", title="Fused pattern"),
+            alt.Tooltip("kind:N", title="Kind"),
+            alt.Tooltip("occurs:Q", title="Occurs", format=",d"),
+            alt.Tooltip("text:N", title=title),
+            alt.Tooltip("share:Q", title="Share of the total", format=".1%"),
+            alt.Tooltip("flops_text:N", title="Arithmetic"),
+            alt.Tooltip("bytes_text:N", title="Memory traffic"),
+            alt.Tooltip("tiles:Q", title="Tiles", format=",d"),
+            alt.Tooltip("bottleneck:N", title="Bound by"),
+        ],
+    )
+    bars = base.mark_bar(height=16, cornerRadiusEnd=4).encode(
+        color=_colour("bottleneck", palette.BOTTLENECKS)
+    )
+    texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
+        text="end_text:N", color=_reference()
+    )
+    # an invisible mark at a third more than the longest bar keeps its text inside the frame
+    room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=f"{title} ({unit})"))
+    return alt.layer(bars, texts, room).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+
+
+def _device_tooltip(title: str) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("device:N", title="Device"),
+        alt.Tooltip("text:N", title=title),
+        alt.Tooltip("range_text:N", title="Range"),
+        alt.Tooltip("pinned_text:N", title="Pinned"),
+        alt.Tooltip("change_text:N", title="Change"),
+        alt.Tooltip("precision:N", title="Precision"),
+        alt.Tooltip("bound:N", title="Bound by"),
+        alt.Tooltip("confidence:N", title="Confidence"),
+        alt.Tooltip("uncounted:Q", title="Operators not counted", format="d"),
+    ]
+
+
+def _colour(field: str, shown: tuple[str, ...]) -> alt.Color:
+    """Colour by ``field`` over the whole domain of the palette, with a legend of ``shown`` only."""
+    scale = alt.Scale(domain=list(palette.DOMAIN))
+    return alt.Color(f"{field}:N", scale=scale, title=None, legend=_legend(shown))
+
+
+def _legend(shown: tuple[str, ...]) -> alt.Legend:
+    expression = "upper(datum.label)" if shown == palette.ARCHITECTURES else "datum.label"
+    return alt.Legend(
+        values=list(shown),
+        orient="bottom",
+        title=None,
+        labelExpr=expression,
+        symbolOpacity=1,
+        symbolSize=70,
+        columnPadding=8,
+        offset=4,
+    )
+
+
+def _reference() -> alt.ColorDatum:
+    """The colour of a line to compare with; the scale is the one that the other layers set."""
+    return alt.ColorDatum(palette.REFERENCE, type="nominal")
+
+
+def _shape() -> alt.Shape:
+    # the whole domain, so that Vega-Lite merges this legend with the one for colour
+    scale = alt.Scale(domain=list(palette.DOMAIN), range=list(palette.SHAPES))
+    return alt.Shape(
+        "architecture:N", scale=scale, title=None, legend=_legend(palette.ARCHITECTURES)
+    )
+
+
+def _axis(unit: str, *, log: bool) -> alt.Axis:
+    """An axis whose values are written with an SI prefix and the unit."""
+    # a ratio below 1 is 0.1, not 100 milli
+    written = f"{_PLAIN if unit == RATIO else _PREFIXED} + '{unit}'"
+    return alt.Axis(
+        labelExpr=f"{_ROUND} ? {written} : ''" if log else written,
+        tickCount=4,
+        grid=True,
+        labelOverlap="greedy",
+        labelSeparation=6,
+    )
+
+
+def places(rows: pd.DataFrame) -> alt.LayerChart:
+    """Devices by memory bandwidth and peak: up is arithmetic, right is data.
+
+    Args:
+        rows: one row a device with ``device``, ``architecture``, ``bandwidth`` (B/s), ``peak``
+            (flop/s), ``chosen`` (whether it is the one looked at) and texts for the tooltip.
+    """
+    base = alt.Chart(rows).encode(
+        x=alt.X(
+            "bandwidth:Q",
+            title="Memory bandwidth (B/s)",
+            scale=alt.Scale(type="log", nice=True),
+            axis=_axis("B/s", log=True),
+        ),
+        y=alt.Y(
+            "peak:Q",
+            title="Peak at the usual precision (flop/s)",
+            scale=alt.Scale(type="log", nice=True),
+            axis=_axis("", log=True),
+        ),
+    )
+    marks = base.mark_point(filled=True, size=110).encode(
+        color=_colour("architecture", palette.ARCHITECTURES),
+        shape=_shape(),
+        opacity=alt.condition("datum.chosen", alt.value(1.0), alt.value(0.6)),
+        tooltip=[
+            alt.Tooltip("device:N", title="Device"),
+            alt.Tooltip("peak_text:N", title="Peak"),
+            alt.Tooltip("precision:N", title="Precision"),
+            alt.Tooltip("bandwidth_text:N", title="Bandwidth"),
+            alt.Tooltip("ridge_text:N", title="Memory-bound below"),
+            alt.Tooltip("power_text:N", title="Power limit"),
+            alt.Tooltip("confidence:N", title="Confidence"),
+        ],
+    )
+    chosen = base.transform_filter("datum.chosen")
+    ring = chosen.mark_point(size=420, strokeWidth=2).encode(color=_reference())
+    name = chosen.mark_text(dy=-20, fontSize=13, fontWeight="bold").encode(
+        text="device:N", color=_reference()
+    )
+    return alt.layer(marks, ring, name).properties(height=380, padding=_PADDING)

@@ -1,0 +1,307 @@
+"""The pieces that views are put together from. They draw; what they draw is made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+import characterize.hardware
+from dashboard import charts, palette, queries, readable, tables
+from dashboard.readable import Quantity
+
+if TYPE_CHECKING:
+    from characterize.hardware import Profile
+
+CARD_WIDTH: Final = 300  # pixels a chart needs beside another
+KPI_WIDTH: Final = 148
+
+
+# Charts
+
+
+@lru_cache(maxsize=64)
+def _specification(
+    chart: Callable[..., alt.LayerChart], *arguments: Any, **options: Any
+) -> dict[str, Any]:
+    """A chart's specification without its rows.
+
+    It depends on the structure of the frame only, and making and validating it takes far longer
+    than sending rows: so it is made once, and only rows travel when a slider moves.
+    """
+    made = chart(pd.DataFrame(), *arguments, **options).to_dict()
+    made.pop("datasets", None)
+    made.pop("data", None)
+    for layer in made.get("layer", []):
+        layer.pop("data", None)
+    return made
+
+
+def draw(
+    chart: Callable[..., alt.LayerChart],
+    frame: pd.DataFrame,
+    *arguments: Any,
+    key: str,
+    alt_text: str,
+    **options: Any,
+) -> None:
+    """Draw ``chart(frame, *arguments)``, sending only the rows where the chart is known."""
+    specification = _specification(chart, *arguments, **options)
+    st.vega_lite_chart(frame, specification, key=key, alt=alt_text, width="stretch")
+
+
+def device_card(frame: pd.DataFrame, quantity: Quantity, key: str) -> None:
+    """A quantity by device in a card of its own."""
+    log = readable.spans_decades(frame["value"])
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(f"**{quantity.title} by device**", help=quantity.meaning)
+        alt_text = readable.takeaway(frame, quantity)
+        if quantity is readable.SPEEDUP:
+            draw(charts.speedups, frame, log=log, key=key, alt_text=alt_text)
+        else:
+            title = f"{quantity.title} of one batch"
+            draw(
+                charts.devices, frame, title, quantity.unit, log=log, key=key, alt_text=alt_text
+            )
+
+
+# Figures
+
+
+def kpis(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: str) -> None:
+    """The figures of one device in large print, with the change against the pinned ones."""
+    with st.grid(len(readable.KPIS), min_column_width=KPI_WIDTH, gap="xsmall"):
+        for quantity in readable.KPIS:
+            now = float(row[quantity.column])
+            delta = None if before is None else _delta(now, float(before[quantity.column]))
+            st.metric(
+                quantity.title,
+                readable.number(now, quantity.unit),
+                delta,
+                delta_color="inverse" if quantity.lower_is_better else "normal",
+                help=f"{quantity.meaning} {f'Change against “{pin_name}”.' if before else ''}",
+                border=True,
+                height="stretch",
+            )
+
+
+def _delta(now: float, before: float) -> str | int:
+    text = readable.change(now, before)
+    # Streamlit tells the direction from the sign of a string, and a number 0 is grey
+    if text == "0 %":
+        return 0
+    return text.replace("−", "-", 1) if now >= before or text.startswith("−") else f"- {text}"
+
+
+def standing(row: Mapping[str, Any], title: str) -> None:
+    """What one device's figures rest on: precision, range, what binds it, confidence, gaps."""
+    low = readable.number(float(row["latency_low_s"]), "s")
+    high = readable.number(float(row["latency_high_s"]), "s")
+    icon = palette.CONFIDENCE_ICONS.get(str(row["confidence"]), "")
+    parts = [
+        f"**{title}**",
+        f"{row['precision']}",
+        f"latency most likely {low} to {high}",
+        f"bound by {row['bottleneck']}",
+        f"{icon} {row['confidence']} confidence",
+    ]
+    if row["fits"] is False or row["fits"] == False:  # noqa: E712 - numpy's False too
+        parts.append(":material/warning: does not fit in its memory")
+    st.markdown(" · ".join(parts))
+
+
+def coverage(rows: pd.DataFrame) -> None:
+    """How many operators have no cost formula: always said, loudly if there are any."""
+    missing = int(rows["uncounted"].max()) if len(rows) else 0
+    if missing:
+        plural = "operator has" if missing == 1 else "operators have"
+        st.warning(
+            f"{missing} {plural} no cost formula: their time and energy are not in these figures.",
+            icon=":material/report:",
+        )
+    else:
+        st.caption(":material/check_circle: Every operator is counted (0 without a cost formula).")
+
+
+# Table
+
+
+@st.fragment
+def table(rows: pd.DataFrame, titles: Mapping[str, str], pinned: pd.DataFrame | None) -> None:
+    """The result rows with filters, and files of exactly the rows that are shown."""
+    chosen = tables.filtered(rows, filters())
+    count, total = len(chosen), len(rows)
+    st.caption(f"{count} of {total} rows" if count < total else f"All {total} rows")
+    if chosen.empty:
+        st.info("No row passes these filters; loosen one of them.", icon=":material/filter_alt_off:")
+    else:
+        st.dataframe(
+            tables.on_screen(chosen, titles, pinned),
+            hide_index=True,
+            column_config=_column_config(),
+            key="results",
+            alt="Result rows: one device a row",
+            height="content",
+        )
+    downloads(chosen, "results")
+
+
+def filters() -> tables.Filters:
+    """The filters above a result table."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        architectures = st.pills(
+            "Class",
+            palette.ARCHITECTURES,
+            selection_mode="multi",
+            format_func=str.upper,
+            key="show.class",
+            bind="query-params",
+        )
+        bottlenecks = st.pills(
+            "Bound by",
+            palette.BOTTLENECKS,
+            selection_mode="multi",
+            key="show.bound",
+            bind="query-params",
+        )
+        latency_ms = st.number_input(
+            "Latency at most (ms)",
+            min_value=0.0,
+            value=None,
+            key="show.latency",
+            bind="query-params",
+            width=170,
+            placeholder="any",
+        )
+        energy_mj = st.number_input(
+            "Energy at most (mJ)",
+            min_value=0.0,
+            value=None,
+            key="show.energy",
+            bind="query-params",
+            width=170,
+            placeholder="any",
+        )
+        fits = st.toggle("Fits in memory", key="show.fits", bind="query-params")
+    return tables.Filters(
+        architectures=tuple(architectures or ()),
+        bottlenecks=tuple(bottlenecks or ()),
+        fits_only=bool(fits),
+        latency_at_most_s=None if latency_ms is None else latency_ms / 1e3,
+        energy_at_most_j=None if energy_mj is None else energy_mj / 1e3,
+    )
+
+
+@lru_cache(maxsize=1)
+def _column_config() -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "Device": st.column_config.TextColumn("Device", pinned=True, width="medium"),
+        tables.CHANGE: st.column_config.NumberColumn(
+            tables.CHANGE, format="%.3g", help="This latency over the pinned one; below 1 is faster."
+        ),
+    }
+    for column in tables.COLUMNS:
+        if column.format:
+            config[column.title] = st.column_config.NumberColumn(
+                column.title, format=column.format, help=column.meaning or None
+            )
+        elif column.meaning and column.source != "fits":
+            config[column.title] = st.column_config.TextColumn(
+                column.title, help=column.meaning, width="small"
+            )
+    return config
+
+
+def downloads(rows: pd.DataFrame, key: str) -> None:
+    """Buttons that save exactly ``rows``; a file is made when its button is pressed."""
+    stem = tables.file_stem(rows)
+    kinds: tuple[tuple[str, str, Callable[[pd.DataFrame], bytes]], ...] = (
+        ("CSV", "text/csv", tables.as_csv),
+        ("Parquet", "application/vnd.apache.parquet", tables.as_parquet),
+        ("JSON", "application/json", tables.as_json),
+    )
+    with st.container(horizontal=True):
+        for name, mime, make in kinds:
+            st.download_button(
+                name,
+                data=lambda make=make: make(rows),
+                file_name=f"{stem}.{name.lower()}",
+                mime=mime,
+                key=f"{key}.{name}",
+                on_click="ignore",
+                icon=":material/download:",
+                disabled=rows.empty,
+                help=f"The {len(rows)} rows above with all their columns, in SI base units.",
+            )
+
+
+def frame_download(frame: pd.DataFrame, name: str, key: str) -> None:
+    """A button that saves a table as it is."""
+    st.download_button(
+        "CSV",
+        data=lambda: tables.as_csv(frame),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=f"{key}.csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def profile_download(profile: Profile) -> None:
+    """A button that saves a device as the file that ``--hardware`` takes."""
+    st.download_button(
+        "Profile as TOML",
+        data=lambda: characterize.hardware.to_toml(profile).encode(),
+        file_name=f"{profile.name}.toml",
+        mime="application/toml",
+        key="profile.toml",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def stored_table(rows: pd.DataFrame) -> None:
+    """Rows of many networks in one table: what they are first, then the figures."""
+    if rows.empty:
+        st.info("No row passes these filters; loosen one of them.", icon=":material/filter_alt_off:")
+        return
+    titles = {name: device.title for name, device in queries.devices().items()}
+    shown = tables.on_screen(rows, titles)
+    named = tables.identity(rows)
+    config = {
+        **_column_config(),
+        "Model": st.column_config.TextColumn("Model", pinned=True),
+    }
+    st.dataframe(
+        pd.concat([named, shown], axis=1),
+        hide_index=True,
+        column_config=config,
+        placeholder="",
+        key="stored.table",
+        alt="Stored result rows",
+    )
+
+
+# Words
+
+
+def glossary() -> None:
+    """What the terms mean, for whoever meets them first here."""
+    with st.popover("What the terms mean", icon=":material/help:", type="tertiary"):
+        for quantity in readable.KPIS:
+            st.markdown(f"**{quantity.title}** — {quantity.meaning}")
+        for term, meaning in readable.TERMS.items():
+            st.markdown(f"**{term}** — {meaning}")
+
+
+def left_out(names: tuple[str, ...], precision: str) -> None:
+    """Which devices are not shown, because they lack the precision."""
+    if names:
+        known = queries.devices()
+        titles = ", ".join(known[name].title for name in names)
+        st.info(f"Not shown, for lack of {precision}: {titles}.", icon=":material/block:")

@@ -1,0 +1,206 @@
+"""What the dashboard asks of the library, each answer kept for the next rerun.
+
+The only module of the dashboard that knows where numbers come from. It draws nothing. Errors are
+the library's own, one sentence each; the panels show them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+import characterize.hardware
+import characterize.models
+from characterize import session, store
+from characterize.errors import UnsupportedError
+from dashboard import catalogue
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from characterize.hardware import Profile
+    from characterize.models import Family, Parameter
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as a choice: what its label and the controls need."""
+
+    name: str
+    title: str
+    architecture: str
+    precisions: tuple[str, ...]
+    default_precision: str
+    confidence: str
+    is_reference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What is computed, without the devices: this is what is pinned and compared."""
+
+    model: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+    batch: int = 1
+    precision: str = AUTO
+    stack: str = "compiled"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A network on devices: the whole question, and so the key of its answer."""
+
+    network: Network
+    hardware: tuple[str, ...]
+    baseline: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows in the order of the devices asked for, and what to say about them.
+
+    ``left_out`` are the devices that lack the precision; ``notes`` come from the library.
+    """
+
+    rows: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@st.cache_resource(show_spinner=False)
+def devices() -> dict[str, Device]:
+    """All profiles of the catalogue by name, ordered by architecture, real devices first."""
+    profiles = [characterize.hardware.load(name) for name in characterize.hardware.names()]
+    order = ["cpu", "gpu", "tpu", "kpu"]
+    found = [_device(profile) for profile in profiles]
+    found.sort(key=lambda d: (d.is_reference, order.index(d.architecture), d.title.lower()))
+    return {device.name: device for device in found}
+
+
+def _device(profile: Profile) -> Device:
+    return Device(
+        name=profile.name,
+        title=profile.title,
+        architecture=str(profile.architecture),
+        precisions=tuple(str(precision) for precision in profile.precisions),
+        default_precision=str(profile.default_precision),
+        confidence=str(profile.confidence),
+        is_reference=profile.is_reference,
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def profile(name: str) -> Profile:
+    """One device with every figure and its source."""
+    return characterize.hardware.load(name)
+
+
+@st.cache_resource(show_spinner=False)
+def families() -> dict[str, Family]:
+    """The parametric networks by name."""
+    return dict(characterize.models.families())
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def zoo_names(words: str) -> tuple[str, ...]:
+    """Names of zoo models that match ``words``, from the libraries that are installed."""
+    return tuple(characterize.models.zoo_names(words))
+
+
+def answer(request: Request) -> Answer:
+    """Result rows for ``request``; a device that lacks the precision is left out and named.
+
+    Raises:
+        UnsupportedError: every device lacks the precision.
+        CharacterizeError: whatever else the library refuses.
+    """
+    known, precision = devices(), request.network.precision
+    able = tuple(n for n in request.hardware if _runs(known.get(n), precision))
+    left_out = tuple(n for n in request.hardware if n not in able)
+    if left_out and not able:
+        titles = ", ".join(known[name].title for name in left_out)
+        msg = f"None of the chosen devices runs {precision}: {titles}. Choose auto, or other devices."
+        raise UnsupportedError(msg)
+    rows, notes = _answered(replace(request, hardware=able))
+    return Answer(rows, left_out, notes)
+
+
+def _runs(device: Device | None, precision: str) -> bool:
+    # an unknown name is passed on: the library says what is near it
+    return device is None or precision == AUTO or precision in device.precisions
+
+
+@st.cache_data(show_spinner=False, max_entries=512)
+def _answered(request: Request) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    network = request.network
+    found = session.answer(
+        network.model,
+        dict(network.parameters),
+        batch=network.batch,
+        precision=network.precision,
+        stack=network.stack,
+        hardware=list(request.hardware),
+        baseline=request.baseline,
+    )
+    return found.table, found.notes
+
+
+@st.cache_data(show_spinner=False, max_entries=128)
+def kernels(network: Network, hardware: str) -> pd.DataFrame:
+    """One row a kernel of ``network`` on one device, in the order they run."""
+    return session.kernels(
+        network.model,
+        dict(network.parameters),
+        batch=network.batch,
+        precision=network.precision,
+        stack=network.stack,
+        hardware=[hardware],
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def zoo_installed() -> bool:
+    """Whether a library with zoo models is installed (it is not imported to find out)."""
+    return any(importlib.util.find_spec(name) for name in ("torchvision", "timm", "transformers"))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def zoo_parameters(name: str) -> tuple[Parameter, ...]:
+    """The parameters of a zoo model."""
+    return tuple(characterize.models.zoo(name).parameters)
+
+
+@st.cache_resource(show_spinner=False)
+def overview() -> pd.DataFrame:
+    """The catalogue as a table, in the order of :func:`devices`; not to be changed."""
+    return catalogue.overview(profile(name) for name in devices())
+
+
+def stored() -> pd.DataFrame:
+    """Every result row in the store, the newest state of the file.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    path = store.default_path()
+    return _stored(str(path), path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@st.cache_data(show_spinner="Reading the store", max_entries=2)
+def _stored(path: str, changed_ns: int) -> pd.DataFrame:
+    return store.Store(path).frame("SELECT * FROM results")
+
+
+def ask_store(statement: str) -> pd.DataFrame:
+    """What one read-only statement over the stored results answers.
+
+    Raises:
+        InvalidValueError: the statement writes, or DuckDB does not understand it.
+        StoreError: the store cannot be read.
+    """
+    return store.Store().frame(statement)

@@ -1,0 +1,139 @@
+"""Hardware: what are these devices, and who says so?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import catalogue, charts, controls, palette, panels, queries
+
+DEVICE = "device"
+ROWS = "_catalogue"
+
+
+def chosen_devices():
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        words = st.text_input(
+            "Search",
+            key="hardware.search",
+            type="search",
+            live="300ms",
+            placeholder="name, vendor, process …",
+            bind="query-params",
+            width=260,
+        )
+        classes = st.pills(
+            "Class",
+            palette.ARCHITECTURES,
+            selection_mode="multi",
+            format_func=str.upper,
+            key="hardware.class",
+            bind="query-params",
+        )
+        idealised = st.toggle(
+            "Idealised devices",
+            key="hardware.idealised",
+            bind="query-params",
+            help="The four of the Conv2D validation report, which are no products.",
+        )
+    names = [n for n, d in queries.devices().items() if idealised or not d.is_reference]
+    table = queries.overview()
+    table = table[table["name"].isin(names)]
+    return catalogue.matching(table, words or "", {"Class": tuple(classes or ())})
+
+
+@st.fragment
+def browse() -> None:
+    rows = chosen_devices()
+    total = len(queries.devices())
+    st.caption(f"{len(rows)} of {total} devices. Select a row to see every figure and its source.")
+    if rows.empty:
+        st.info("No device matches; loosen the search.", icon=":material/filter_alt_off:")
+        return
+    shown = rows.drop(columns="name")
+    event = st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={
+            "Device": st.column_config.TextColumn("Device", pinned=True, width="medium"),
+            "Year": st.column_config.NumberColumn("Year", format="%d"),
+            **{
+                name: st.column_config.NumberColumn(name, format="%.4g")
+                for name in shown
+                if name.endswith(")")
+            },
+        },
+        placeholder="–",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=ROWS,
+        alt="Hardware catalogue: one device a row",
+        height=390,
+    )
+    panels.frame_download(rows, "hardware_catalogue", "catalogue")
+    picked = [rows.iloc[i]["name"] for i in event.selection.rows if i < len(rows)]
+    names = list(rows["name"])
+    if picked and picked[0] != st.session_state.get("_picked"):
+        st.session_state["_picked"] = picked[0]
+        st.session_state[DEVICE] = picked[0]
+    elif st.session_state.get(DEVICE) not in names and DEVICE in st.session_state:
+        st.session_state[DEVICE] = names[0]
+    name = st.selectbox(
+        "Device", names, key=DEVICE, bind="query-params", format_func=controls.device_label
+    )
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        where(name, names)
+    with right:
+        details(name)
+
+
+def where(name: str, names: list[str]) -> None:
+    frame = catalogue.places([queries.profile(each) for each in names])
+    if frame.empty:
+        return
+    frame["chosen"] = frame["name"] == name
+    with st.container(border=True):
+        st.markdown(
+            "**Arithmetic against bandwidth**",
+            help="A device low and right moves data easily; one high and left needs many operations "
+            "on each byte to be used well.",
+        )
+        panels.draw(
+            charts.places,
+            frame,
+            key="hardware.places",
+            alt_text=f"{len(frame)} devices by memory bandwidth and peak throughput",
+        )
+
+
+def details(name: str) -> None:
+    profile = queries.profile(name)
+    st.subheader(profile.title, anchor="device")
+    icon = palette.CONFIDENCE_ICONS[str(profile.confidence)]
+    st.markdown(
+        f"{controls.architecture_label(str(profile.architecture))} · {profile.vendor}"
+        f"{f' · {profile.year}' if profile.year else ''}"
+        f"{f' · {profile.process}' if profile.process else ''} · {icon} {profile.confidence}"
+    )
+    if profile.summary:
+        st.caption(profile.summary)
+    for heading, figures in catalogue.figures(profile).items():
+        with st.expander(f"{heading} ({len(figures)})", expanded=heading in FIRST):
+            st.dataframe(
+                figures,
+                hide_index=True,
+                key=f"figures.{heading}",
+                alt=f"{heading} of {profile.title}, with sources",
+                height="content",
+                column_config={"Source": st.column_config.TextColumn("Source", width="large")},
+            )
+    fits = catalogue.fits(profile)
+    if len(fits):
+        with st.expander(f"Fitted to measurements ({len(fits)})", expanded=False):
+            st.dataframe(fits, hide_index=True, alt="Numbers fitted to measurements")
+    panels.profile_download(profile)
+
+
+FIRST = ("Peak throughput of the matrix units", "Main memory")
+st.title("What are these devices, and who says so?", anchor=False)
+browse()

@@ -1,0 +1,202 @@
+"""Tune: what does this network cost, and what if I change it?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from characterize.errors import CharacterizeError
+from dashboard import charts, controls, panels, queries, readable, state
+from dashboard.controls import Comparison
+from dashboard.queries import AUTO, Answer, Network, Request
+
+LAST = "_tune_last"  # the last answer that could be computed, kept on the page when one cannot
+
+
+@st.fragment
+def tune():
+    with st.sidebar:
+        network = controls.network()
+    for note in state.notes_on_link():
+        st.warning(note, icon=":material/link_off:")
+    chosen = controls.devices()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        comparison = controls.comparison(chosen)
+        pin_controls(network)
+    if network is None:
+        st.info("Choose a zoo model on the left to see what it costs.", icon=":material/search:")
+        return
+    if not comparison.devices:
+        st.info("Choose at least one device to compare.", icon=":material/devices:")
+        return
+    found = ask(network, comparison)
+    if found is not None:
+        results(*found)
+
+
+def ask(network: Network, comparison: Comparison):
+    """The answer, the pinned one and the comparison; after an error, those of the last time."""
+    try:
+        answer = queries.answer(Request(network, comparison.devices, comparison.baseline))
+    except CharacterizeError as error:
+        st.error(str(error), icon=":material/error:")
+        if LAST not in st.session_state:
+            return None
+        st.caption(":material/history: The figures below are the last that could be computed.")
+        return st.session_state[LAST]
+    st.session_state[LAST] = (network, comparison, answer, pinned_rows(comparison))
+    return st.session_state[LAST]
+
+
+def pinned_rows(comparison: Comparison) -> pd.DataFrame | None:
+    """The pinned configuration on the devices that are compared now."""
+    pin = state.pinned()
+    if pin is None:
+        return None
+    try:
+        return queries.answer(Request(pin.network, comparison.devices, comparison.baseline)).rows
+    except CharacterizeError as error:
+        st.warning(f"The pinned configuration cannot be shown: {error}", icon=":material/keep_off:")
+        return None
+
+
+def results(
+    network: Network, comparison: Comparison, answer: Answer, pinned: pd.DataFrame | None
+) -> None:
+    rows = answer.rows
+    titles = {name: device.title for name, device in queries.devices().items()}
+    focus = focused(rows, comparison.focus)
+    pin = state.pinned()
+    before = None
+    if pinned is not None:
+        same = pinned[pinned["hardware"] == focus["hardware"]]
+        before = same.iloc[0].to_dict() if len(same) else None
+    panels.left_out(answer.left_out, network.precision)
+    for note in answer.notes:
+        st.caption(f":material/info: {note}")
+    panels.standing(focus, titles.get(focus["hardware"], focus["hardware"]))
+    panels.kpis(focus, before, pin.name if pin else "")
+    panels.coverage(rows)
+    if pin is not None and pinned is not None:
+        st.caption(f":material/keep: Hollow marks are “{pin.name}”.")
+    with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
+        for quantity in (readable.LATENCY, readable.ENERGY, readable.SPEEDUP):
+            frame = readable.by_device(rows, quantity, titles, pinned)
+            panels.device_card(frame, quantity, key=f"by_device.{quantity.column}")
+    where_it_goes(network, focus, titles)
+    st.subheader("All figures", anchor="figures")
+    panels.table(rows, titles, pinned)
+
+
+def focused(rows: pd.DataFrame, focus: str) -> dict[str, Any]:
+    """The row of the device looked at: the one asked for, else the fastest."""
+    same = rows[rows["hardware"] == focus]
+    row = same.iloc[0] if focus != AUTO and len(same) else rows.loc[rows["latency_s"].idxmin()]
+    return row.to_dict()
+
+
+@st.fragment
+def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str]) -> None:
+    name = focus["hardware"]
+    st.subheader(f"Where it goes on {titles.get(name, name)}", anchor="kernels")
+    what = st.segmented_control(
+        "Share of",
+        ["time", "energy"],
+        default="time",
+        required=True,
+        key="kernels.of",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    try:
+        kernels = queries.kernels(network, name)
+    except CharacterizeError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    column, title, unit = (
+        ("latency_s", "Time", "s") if what == "time" else ("energy_dynamic_j", "Dynamic energy", "J")
+    )
+    frame = readable.top_kernels(kernels, column, unit)
+    first = frame.iloc[0]
+    with st.container(border=True):
+        panels.draw(
+            charts.kernels,
+            frame,
+            title,
+            unit,
+            key="kernels.chart",
+            alt_text=f"{title} by kernel: {first['label']} takes {first['share']:.0%}",
+        )
+
+
+def pin_controls(network: Network | None) -> None:
+    """Pin what is shown, or see to what is pinned; undo."""
+    pin = state.pinned()
+    if pin is None:
+        if network is not None:
+            st.button(
+                "Pin to compare",
+                icon=":material/keep:",
+                key="_pin",
+                on_click=state.set_pin,
+                args=(state.Pin(summary(network), network),),
+                help="Keep these figures beside those of whatever you change next.",
+            )
+    else:
+        with st.popover(f"Pinned: {pin.name}", icon=":material/keep:", key="_pinned"):
+            pinned_menu(pin, network)
+    if state.can_undo():
+        st.button(
+            "Undo", icon=":material/undo:", type="tertiary", key="_undo", on_click=state.undo_pin,
+            help="Go back to what was pinned before.",
+        )  # fmt: skip
+    panels.glossary()
+
+
+def pinned_menu(pin: state.Pin, network: Network | None) -> None:
+    st.text_input("Name", value=pin.name, max_chars=60, key="_pin_name", on_change=rename)
+    st.caption(summary(pin.network))
+    if network is not None and network != pin.network:
+        st.button(
+            "Set the controls to it",
+            icon=":material/restore:",
+            width="stretch",
+            on_click=state.restore,
+            args=(pin.network,),
+        )
+        st.button(
+            "Pin what is shown now instead",
+            icon=":material/keep:",
+            width="stretch",
+            on_click=state.set_pin,
+            args=(state.Pin(summary(network), network),),
+        )
+    st.button(
+        "Unpin", icon=":material/keep_off:", width="stretch", on_click=state.set_pin, args=(None,)
+    )
+
+
+def rename() -> None:
+    pin, name = state.pinned(), st.session_state["_pin_name"].strip()
+    if pin is not None and name:
+        state.set_pin(replace(pin, name=name))
+
+
+def summary(network: Network) -> str:
+    """A configuration in a few words: what differs from the defaults."""
+    family = queries.families().get(network.model)
+    defaults = family.defaults if family else {}
+    changed = [f"{k} {v}" for k, v in network.parameters if defaults.get(k) != v]
+    words = [network.model, *changed[:3], f"batch {network.batch}"]
+    if network.precision != AUTO:
+        words.append(network.precision)
+    if network.stack != state.DEFAULT_STACK:
+        words.append(network.stack)
+    return ", ".join(words)[:60]
+
+
+st.title("What does this network cost, and what if I change it?", anchor=False)
+tune()

@@ -1,0 +1,587 @@
+"""The command line: what it prints where, what it refuses and how, what it loads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from characterize import __version__, cli, errors, session
+from characterize.cli import dashboard, output, parser, ranges, tables
+from characterize.store import Store
+
+HEAVY = {"torch", "pandas", "duckdb", "numpy", "streamlit", "altair", "pyarrow"}
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch, tmp_path):
+    """Every test has a store of its own."""
+    path = tmp_path / "store.duckdb"
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(path))
+    return path
+
+
+ROW = {
+    "model": "resnet", "family": "resnet", "depth": 50, "bias": False, "batch": 8,
+    "precision": "fp16", "stack": "compiled", "hardware": "nvidia_rtx_4090", "architecture": "gpu",
+    "confidence": "datasheet", "parameters": 25_557_032, "macs": 32_712_859_648,
+    "flops": 65_728_000_000, "memory_bytes": 500_000_000, "peak_memory_bytes": 80_000_000,
+    "fits": True, "intensity": 131.456, "kernels": 53, "tiles": 4000, "latency_s": 0.00123,
+    "latency_low_s": 0.001, "latency_high_s": 0.0015, "throughput_per_s": 6504.0,
+    "energy_j": 0.5, "energy_static_j": 0.1, "energy_dynamic_j": 0.4, "power_w": 406.5,
+    "speedup": 12.5, "bottleneck": "memory", "uncounted": 0,
+}  # fmt: skip
+DESIGN = ROW | {
+    "hardware": "stillwater_kpu_t64", "architecture": "kpu", "confidence": "design",
+    "precision": "int8", "speedup": math.nan, "latency_high_s": math.inf, "fits": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """A session that answers with two rows and remembers what it was asked."""
+    calls = []
+
+    def answer(model, parameters=None, **rest):
+        calls.append({"model": model, "parameters": parameters, **rest})
+        return session.Answer(pd.DataFrame([ROW, DESIGN]), ("a note",), 0, ("intel_i9_10940x",))
+
+    def kernels(model, parameters=None, **rest):
+        calls.append({"model": model, "parameters": parameters, **rest})
+        row = {
+            "kernel": "conv1+bn1+relu",
+            "hardware": "nvidia_rtx_4090",
+            "latency_s": 1e-5,
+            "flops": 2.5e8,
+        }
+        return pd.DataFrame([row])
+
+    monkeypatch.setattr(session, "answer", answer)
+    monkeypatch.setattr(session, "kernels", kernels)
+    return calls
+
+
+def run(capsys, *argv):
+    """Exit code, stdout and stderr of one command."""
+    code = cli.main(list(argv))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def process(*argv, **settings):
+    """The same as a process of its own."""
+    command = [sys.executable, "-m", "characterize", *argv]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **settings)
+
+
+# what is loaded
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["project", "--help"], ["projct"]])
+def test_help_and_errors_load_nothing_heavy(argv):
+    check = (
+        f"import sys; from characterize import cli; cli.main({argv!r});"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["hardware", "list"],
+        ["hardware", "show", "nvidia_rtx_4090"],
+        ["models", "list"],
+        ["store", "info"],
+    ],
+)
+def test_the_catalogues_are_listed_without_torch(argv):
+    check = (
+        f"import sys; from characterize import cli; code = cli.main({argv!r});"
+        "print(code, 'torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "0 False"
+
+
+def test_help_names_every_verb_and_exits_with_0():
+    done = process("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"\n    {verb} " in done.stdout for verb in cli.VERBS)
+
+
+def test_the_version_is_the_packages(capsys):
+    assert run(capsys, "--version") == (0, f"characterize {__version__}\n", "")
+
+
+# what is refused
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "needs one of project, "),
+        (["projct"], "No verb named 'projct'. Did you mean 'project'?"),
+        (["hardware"], "`characterize hardware` needs one of list, show, check"),
+        (["hardware", "lst"], "No verb named 'lst'. Did you mean 'list'?"),
+        (["project"], "needs MODEL"),
+        (
+            ["project", "--set", "depth=50", "resnet"],
+            "needs MODEL, before options that take several values",
+        ),
+        (["project", "resnet", "--bach", "8"], "named '--bach'. Did you mean '--batch'"),
+        (["project", "resnet", "--bach=8"], "named '--bach'. Did you mean '--batch'"),
+        (["project", "resnet", "--form", "json"], "named '--form'. Did you mean '--format'"),
+        (["project", "resnet", "vit"], "does not know what to do with 'vit'"),
+        (["project", "resnet", "--batch"], "--batch: expected one argument"),
+        (["project", "resnet", "--format", "jsn"], "No format named 'jsn'. Did you mean 'json'?"),
+        (["project", "resnet", "--precision", "fp61"], "No precision named 'fp61'. Did you mean"),
+        (
+            ["project", "resnet", "--stack", "compild"],
+            "No stack named 'compild'. Did you mean 'compiled'?",
+        ),
+        (
+            ["project", "resnet", "--set", "depth"],
+            "--set takes key=value, such as depth=50, and 'depth'",
+        ),
+        (["project", "resnet", "--set", "=1"], "--set takes key=value"),
+        (["project", "resnet", "--set", "depth="], "--set takes key=value"),
+        (["project", "resnet", "--format", "parquet"], "name the file to write with --output"),
+        (["project", "resnet", "--output", "rows.jsn"], "'.jsn'. Did you mean '.json'?"),
+        (["project", "resnt"], "No model or family named 'resnt'. Did you mean 'resnet'"),
+        (["project", "resnet", "--set", "dpth=50"], "named 'dpth'. Did you mean 'depth'?"),
+        (["project", "resnet", "--set", "depth=51"], "depth must be one of 18, 34, 50, 101, 152"),
+        (["project", "resnet", "--batch", "0"], "The batch is '0'"),
+        (["project", "resnet", "--hardware", "nvidia_rtx_490"], "Did you mean 'nvidia_rtx_4090'"),
+        (["hardware", "show", "nvidia_rtx_490"], "Did you mean 'nvidia_rtx_4090'"),
+        (["hardware", "check", "nothing.toml"], "nothing.toml cannot be read"),
+        (["models", "show", "resnt"], "Did you mean 'resnet'"),
+        (["report", "conv3d"], "Did you mean 'conv2d'?"),
+        (["store", "export", "--where", "nothing = 1"], "nothing"),
+        (["store", "export", "--output", "/no/such/folder/rows.csv"], "/no/such/folder/rows.csv"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_sentence_on_stderr_and_exit_code_2(capsys, argv, said):
+    code, out, err = run(capsys, *argv)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.startswith("characterize: ")
+    assert err.count("\n") == 1
+
+
+def test_a_mistake_shows_no_traceback_in_a_process_of_its_own():
+    done = process("project", "resnt")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_output_file_that_cannot_be_written_is_named(capsys, asked, tmp_path):
+    code, out, err = run(capsys, "project", "resnet", "--output", str(tmp_path / "no" / "rows.csv"))
+    assert (code, out) == (2, "")
+    assert "rows.csv' cannot be written: No such file or directory." in err
+
+
+def test_an_interrupt_is_130(capsys, monkeypatch):
+    def interrupt(*_args, **_settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "answer", interrupt)
+    assert run(capsys, "project", "resnet") == (130, "", "characterize: interrupted\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there are pipes broken")
+def test_a_reader_that_goes_away_is_no_error():
+    # The shell's `... | head -0`: the reading end is closed before anything is written.
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "characterize", "models", "list"],
+            stdout=pipe, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_warning_is_one_line_on_stderr(capsys, monkeypatch, recwarn):
+    import warnings
+
+    def warn(*_args, **_settings):
+        warnings.simplefilter("always")
+        warnings.warn("weights are odd", UserWarning, stacklevel=1)
+        warnings.warn("for programmers", DeprecationWarning, stacklevel=1)
+        return session.Answer(pd.DataFrame([ROW]))
+
+    monkeypatch.setattr(session, "answer", warn)
+    assert run(capsys, "project", "resnet")[2] == "characterize: warning: weights are odd\n"
+    assert len(recwarn) == 0
+
+
+# project
+
+
+def test_project_passes_on_what_was_asked(capsys, asked):
+    argv = [
+        "project",
+        "resnet",
+        "--set",
+        "depth=50",
+        "width=0.5",
+        "--hardware",
+        "gpu",
+        "--batch",
+        "8",
+    ]
+    argv += [
+        "--set",
+        "depth=101",
+        "--hardware",
+        "intel_i9_10940x",
+        "./my.toml",
+        "--baseline",
+        "intel_i9_10940x",
+    ]
+    argv += ["--precision", "fp32", "--stack", "engine"]
+    assert run(capsys, *argv)[0] == 0
+    assert asked == [
+        {
+            "model": "resnet",
+            "parameters": {"depth": "101", "width": "0.5"},
+            "batch": "8",
+            "precision": "fp32",
+            "stack": "engine",
+            "hardware": ["gpu", "intel_i9_10940x", "./my.toml"],
+            "baseline": "intel_i9_10940x",
+            "progress": None,
+        }
+    ]
+
+
+def test_project_has_defaults_for_all_but_the_model(capsys, asked):
+    run(capsys, "project", "resnet")
+    assert asked[0] | {"progress": None} == {
+        "model": "resnet", "parameters": {}, "batch": "1", "precision": "auto", "stack": "compiled",
+        "hardware": "all", "baseline": None, "progress": None,
+    }  # fmt: skip
+
+
+def _strict(text):
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+def test_json_is_a_list_of_rows_and_nothing_else(capsys, asked):
+    code, out, err = run(capsys, "project", "resnet", "--format", "json")
+    rows = _strict(out)
+    assert code == 0
+    assert [list(row) for row in rows] == [list(ROW), list(ROW)]
+    assert rows[0] == ROW
+    # JSON has neither NaN nor infinity.
+    assert (rows[1]["speedup"], rows[1]["latency_high_s"], rows[1]["fits"]) == (None, None, None)
+    assert "a note" in err
+    assert "left out, without auto: intel_i9_10940x" in err
+
+
+def test_csv_has_the_columns_of_a_row(capsys, asked):
+    _, out, _ = run(capsys, "project", "resnet", "--format", "csv")
+    header, first, *_ = csv.reader(io.StringIO(out))
+    assert header == list(ROW)
+    assert first[header.index("flops")] == "65728000000"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"), [("csv", pd.read_csv), ("json", pd.read_json), ("parquet", pd.read_parquet)]
+)
+def test_the_files_suffix_says_the_format(capsys, asked, tmp_path, suffix, read):
+    target = tmp_path / f"rows.{suffix}"
+    code, out, _ = run(capsys, "project", "resnet", "--output", str(target))
+    assert (code, out) == (0, "")
+    assert read(target).latency_s.tolist() == [0.00123, 0.00123]
+
+
+def test_a_format_asked_for_beats_the_files_suffix(capsys, asked, tmp_path):
+    run(capsys, "project", "resnet", "--format", "json", "--output", str(tmp_path / "rows.csv"))
+    assert len(_strict((tmp_path / "rows.csv").read_text())) == 2
+
+
+def test_a_wrong_file_name_is_refused_before_the_work(capsys, asked):
+    assert run(capsys, "project", "resnet", "--output", "rows.xyz")[0] == 2
+    assert asked == []
+
+
+def test_the_table_has_units_and_says_what_it_rests_on(capsys, asked):
+    _, out, _ = run(capsys, "project", "resnet")
+    assert out.splitlines()[0] == "resnet (depth=50, bias=false), batch 8, compiled"
+    assert out.splitlines()[1] == (
+        "25.6 M parameters, 32.7 GMAC, 65.7 GFLOP, 53 kernels, uncounted operators: 0"
+    )
+    (line,) = (line for line in out.splitlines() if line.startswith("nvidia_rtx_4090"))
+    for cell in (
+        "1.23 ms",
+        "1 ms to 1.5 ms",
+        "6.5 k/s",
+        "500 mJ",
+        "406 W",
+        "12.5",
+        "500 MB",
+        "memory",
+    ):
+        assert cell in line
+    assert (
+        "design: a design without silicon: nobody can have measured it (stillwater_kpu_t64)" in out
+    )
+    assert "not yet held against measurements (nvidia_rtx_4090)" in out
+
+
+def test_the_table_says_what_uncounted_operators_mean(capsys, monkeypatch):
+    rows = pd.DataFrame([ROW | {"uncounted": 2, "fits": False, "confidence": "measured"}])
+    monkeypatch.setattr(session, "answer", lambda *_a, **_k: session.Answer(rows))
+    _, out, _ = run(capsys, "project", "resnet")
+    assert "uncounted operators: 2 (they have no cost formula" in out
+    assert "does not fit into the device's memory: nvidia_rtx_4090" in out
+    assert "published figures" not in out
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_kernels_are_asked_for_with_an_option(capsys, asked, format):
+    code, out, _ = run(capsys, "project", "resnet", "--kernels", "--format", format)
+    assert code == 0
+    assert "conv1+bn1+relu" in out
+
+
+def test_progress_is_shown_to_a_person_only(capsys, monkeypatch):
+    assert output.progress() is None
+    monkeypatch.setattr(
+        sys, "stderr", SimpleNamespace(isatty=lambda: True, write=lambda _text: None)
+    )
+    assert output.progress() is not None
+
+
+# the catalogues
+
+
+def test_hardware_list_has_one_line_a_device(capsys):
+    from characterize import hardware
+
+    _, out, _ = run(capsys, "hardware", "list", "--format", "json")
+    assert [row["name"] for row in _strict(out)] == hardware.names()
+    _, out, _ = run(capsys, "hardware", "list")
+    assert len(out.splitlines()) == 2 + len(hardware.names())
+
+
+def test_hardware_show_has_every_figure_with_its_source(capsys):
+    _, out, _ = run(capsys, "hardware", "show", "nvidia_rtx_4090", "--format", "json")
+    rows = {row["figure"]: row for row in _strict(out)}
+    # 24 GDDR6X chips' worth of a 384-bit bus at 21 Gbit/s: 384 * 21e9 / 8 = 1.008e12
+    assert rows["memory.bytes_per_s"]["value"] == pytest.approx(1.008e12)
+    assert rows["memory.bytes_per_s"]["unit"] == "B/s"
+    assert all(row["source"] for row in rows.values())
+    _, out, _ = run(capsys, "hardware", "show", "nvidia_rtx_4090")
+    assert "1.01 TB/s" in out
+
+
+def test_hardware_check_accepts_a_profile_of_ours(capsys):
+    from characterize.paths import data_directory
+
+    file = data_directory() / "hardware" / "nvidia_rtx_4090.toml"
+    code, out, _ = run(capsys, "hardware", "check", str(file))
+    assert code == 0
+    assert "is fine: " in out
+
+
+def test_hardware_check_lists_everything_that_is_wrong(capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text('name = "mine"\ntitle = "Mine"\ncolour = "red"\n')
+    code, out, err = run(capsys, "hardware", "check", str(tmp_path / "mine.toml"))
+    assert (code, out) == (2, "")
+    assert "problems:" in err.splitlines()[0]
+    assert any("vendor is missing" in line for line in err.splitlines())
+    assert any("colour" in line for line in err.splitlines())
+
+
+def test_models_list_has_one_line_a_family(capsys):
+    from characterize import models
+
+    _, out, _ = run(capsys, "models", "list", "--format", "json")
+    assert {row["name"] for row in _strict(out)} == set(models.families())
+
+
+def test_models_show_lists_what_set_takes(capsys):
+    _, out, _ = run(capsys, "models", "show", "resnet", "--format", "json")
+    depth = next(row for row in _strict(out) if row["name"] == "depth")
+    assert (depth["default"], depth["range"]) == (50, "18, 34, 50, 101, 152")
+    _, out, _ = run(capsys, "models", "show", "resnet")
+    assert "depth" in out
+
+
+# the store
+
+
+def test_store_info_says_where_it_is_before_it_is_made(capsys, own_store):
+    code, out, _ = run(capsys, "store", "info")
+    assert code == 0
+    assert str(own_store) in out
+    assert "not made yet" in out
+    assert not own_store.exists()
+
+
+def test_the_store_is_exported_and_cleared(capsys, tmp_path):
+    Store().put([("a", ROW), ("b", DESIGN)], model_version="1")
+    _, out, _ = run(capsys, "store", "info", "--json")
+    assert _strict(out)["rows"] == 2
+    _, out, _ = run(
+        capsys, "store", "export", "--where", "architecture = 'gpu'", "--format", "json"
+    )
+    assert _strict(out) == [ROW]
+    _, out, _ = run(capsys, "store", "export")
+    assert out.splitlines()[0] == ",".join(ROW)
+    code, out, _ = run(capsys, "store", "export", "--output", str(tmp_path / "rows.parquet"))
+    assert (code, out) == (0, "")
+    assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 2
+    _, out, _ = run(capsys, "store", "clear")
+    assert out.startswith("2 rows forgotten")
+    assert Store().info()["rows"] == 0
+
+
+def test_a_store_that_cannot_be_opened_is_one_sentence(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path))
+    code, out, err = run(capsys, "store", "info")
+    assert (code, out) == (2, "")
+    assert "is a directory, not a file" in err
+
+
+# the dashboard
+
+
+def test_the_dashboard_is_streamlit_on_the_installed_app():
+    options = SimpleNamespace(port="9000", address=None, headless=True)
+    command = dashboard.command(options)  # type: ignore[arg-type]
+    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
+    assert command[5:] == [
+        "--server.port",
+        "9000",
+        "--server.address",
+        "localhost",
+        "--server.headless",
+        "true",
+    ]
+
+
+def test_the_dashboard_keeps_a_store_that_is_named_relative_to_here(monkeypatch, tmp_path):
+    started = []
+    monkeypatch.setattr(os, "execv", lambda program, call: started.append((program, call)))
+    monkeypatch.setattr(os, "chdir", lambda _folder: None)
+    monkeypatch.setenv("CHARACTERIZE_STORE", "mine.duckdb")
+    monkeypatch.setattr(dashboard, "app", lambda: tmp_path / "dashboard" / "app.py")
+    monkeypatch.setattr(os, "name", "posix")
+    cli.main(["dashboard"])
+    assert started[0][0] == sys.executable
+    assert os.path.isabs(os.environ["CHARACTERIZE_STORE"])  # noqa: PTH117 - the variable is text
+
+
+def test_an_installation_without_dashboard_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(dashboard, "find_spec", lambda _name: None)
+    with pytest.raises(errors.MissingExtraError, match="`dashboard` is not installed"):
+        dashboard.app()
+
+
+# ranges
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1:16", list(range(1, 17))),
+        ("32:512:32", list(range(32, 513, 32))),
+        ("16,32,64", [16, 32, 64]),
+        ("1:10:4", [1, 5, 9]),  # the steps do not meet 10
+        ("1:3,8,2", [1, 2, 3, 8]),  # 2 is there already
+        ("7", [7]),
+        ("5:5", [5]),
+        ("-2:2:2", [-2, 0, 2]),
+        ("0.25:1:0.25", [0.25, 0.5, 0.75, 1.0]),
+        ("0.1:0.3:0.1", [0.1, 0.2, 0.3]),  # not 0.30000000000000004
+        ("1e3:3e3:1e3", [1000.0, 2000.0, 3000.0]),
+        ("relu, gelu", ["relu", "gelu"]),
+        ("true,false", ["true", "false"]),
+        ("inf,nan", ["inf", "nan"]),
+    ],
+)
+def test_a_range_includes_both_ends_and_a_list_keeps_its_order(text, expected):
+    found = ranges.values(text)
+    assert found == expected
+    assert [type(value) for value in found] == [type(value) for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty item"),
+        ("1,,2", "empty item"),
+        ("1:2:3:4", "no range"),
+        ("a:b", "its ends and its step are numbers"),
+        ("1:", "its ends and its step are numbers"),
+        ("9:1", "goes up"),
+        ("1:9:0", "goes up"),
+        ("1:9:-1", "goes up"),
+        ("1:inf", "goes up"),
+        ("1:1000001", "1,000,000 are the most"),
+        ("1:999999,2000000:2999999", "more than 1,000,000 values"),
+    ],
+)
+def test_what_is_no_range_is_refused_with_what_one_is(text, said):
+    with pytest.raises(errors.InvalidValueError, match=said):
+        ranges.values(text)
+
+
+@given(first=st.integers(-1000, 1000), count=st.integers(1, 50), step=st.integers(1, 100))
+def test_a_range_of_whole_numbers_is_pythons_range_with_its_end(first, count, step):
+    last = first + (count - 1) * step
+    assert ranges.values(f"{first}:{last}:{step}") == list(range(first, last + 1, step))
+
+
+# tables
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("latency_s", 1.82e-2, "18.2 ms"),
+        ("energy_j", 0.182, "182 mJ"),
+        ("throughput_per_s", 6504.0, "6.5 k/s"),
+        ("memory_bytes_per_s", 1.008e12, "1.01 TB/s"),
+        ("peak_flops_per_s", 8.26e13, "82.6 TFLOP/s"),
+        ("macs", 4089184256, "4.09 GMAC"),
+        ("intensity", 131.456, "131 FLOP/B"),
+        ("speedup", 166.666, "166.7"),
+        ("kernels", 1234, "1,234"),
+        ("fits", False, "no"),
+        ("speedup", None, "-"),
+        ("bottleneck", "launch", "launch"),
+    ],
+)
+def test_a_cell_has_the_unit_of_its_column(name, value, shown):
+    assert tables.cell(name, value) == shown
+
+
+@given(st.lists(st.tuples(st.text("ab1", max_size=5), st.text("12.", max_size=5)), max_size=5))
+def test_a_table_has_straight_columns(rows):
+    lines = tables.aligned(rows, ["name", "value"]).splitlines()
+    assert len(lines) == 2 + len(rows)
+    width = max([len("name"), *(len(first) for first, _ in rows)])
+    assert all(line[width : width + 2].strip() == "" for line in lines)
+
+
+@given(st.dictionaries(st.text("abc_", min_size=1), st.text(min_size=1), max_size=4))
+def test_settings_are_the_inverse_of_writing_them(pairs):
+    assert parser.settings(f"{name}={value}" for name, value in pairs.items()) == pairs

@@ -1,0 +1,580 @@
+"""The store: what goes in comes out, whoever else has the file, whatever was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from characterize.errors import InvalidValueError, StoreError, UnknownNameError
+from characterize.store import Store, access, default_path, key, schema
+from characterize.store.schema import HEAD, SCHEMA_VERSION, TAIL
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store.duckdb")
+
+
+def row(**changes):
+    """A full result row of a family with two parameters; changes to its columns by name."""
+    values = dict.fromkeys(TAIL, 1.5) | {
+        "batch": 32, "precision": "fp32", "stack": "compiled", "hardware": "reference_cpu",
+        "architecture": "cpu", "confidence": "design", "parameters": 5056, "macs": 906_000_000,
+        "flops": 1_818_230_784, "memory_bytes": 50_359_296, "peak_memory_bytes": 16_786_432,
+        "fits": True, "kernels": 3, "tiles": 3, "bottleneck": "compute", "uncounted": 0,
+    }  # fmt: skip
+    return (
+        {"model": "conv2d_stack", "family": "conv2d_stack", "layers": 3, "bias": False}
+        | values
+        | changes
+    )
+
+
+def script(path, text, **popen):
+    """Another Python process that has ``store`` at ``path``."""
+    start = f"from characterize.store import Store\nstore = Store({str(path)!r})\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", start + text], text=True, stdout=subprocess.PIPE, **popen
+    )
+
+
+@contextlib.contextmanager
+def held(path):
+    """Another process that has the file open for writing, and what makes it let go."""
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder, holder.stdin.close
+
+
+# keys
+
+
+def test_a_key_does_not_depend_on_the_order_of_its_mapping():
+    assert key({"a": 1, "b": {"c": [1, 2], "d": None}}) == key(
+        {"b": {"d": None, "c": (1, 2)}, "a": 1}
+    )
+
+
+def test_a_key_takes_numpy_numbers_for_the_numbers_they_are():
+    assert key({"a": np.int64(3), "b": np.array([1.5])}) == key({"a": 3, "b": [1.5]})
+
+
+@pytest.mark.parametrize(
+    "other", [{"a": 2}, {"a": 1.0}, {"a": "1"}, {"a": True}, {"b": 1}, {"a": 1, "b": None}, {}]
+)
+def test_whatever_differs_has_another_key(other):
+    assert key({"a": 1}) != key(other)
+
+
+def test_what_has_no_canonical_text_cannot_be_in_a_key():
+    with pytest.raises(InvalidValueError, match=r"cannot depend on .* of type set"):
+        key({"a": {1, 2}})
+
+
+# where the file is
+
+
+def test_the_environment_names_the_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "here.duckdb"))
+    assert Store().path == default_path() == tmp_path / "here.duckdb"
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "expected"),
+    [
+        ("linux", "XDG_DATA_HOME", "characterize/store.duckdb"),
+        ("win32", "LOCALAPPDATA", "characterize/store.duckdb"),
+        ("darwin", "HOME", "Library/Application Support/characterize/store.duckdb"),
+    ],
+)
+def test_each_platform_has_its_own_place(monkeypatch, tmp_path, platform, variable, expected):
+    monkeypatch.delenv("CHARACTERIZE_STORE", raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert default_path() == tmp_path / expected
+
+
+def test_reading_a_store_that_is_not_there_finds_nothing_and_makes_nothing(tmp_path):
+    store = Store(tmp_path / "deep" / "store.duckdb")
+    assert store.rows(["a"]) == {}
+    assert store.template("a") is None
+    assert store.clear() == 0
+    assert store.info()["rows"] == 0
+    assert list(store.frame("SELECT * FROM results").columns) == [*HEAD, *TAIL]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_makes_the_file_and_its_folder(tmp_path):
+    store = Store(tmp_path / "deep" / "store.duckdb")
+    store.put([("a", row())])
+    assert [path.name for path in store.path.parent.iterdir()] == ["store.duckdb"]
+
+
+def test_a_file_of_no_bytes_becomes_a_store(tmp_path):
+    path = tmp_path / "made-by-mktemp"
+    path.touch()
+    store = Store(path)
+    assert store.rows(["a"]) == {}
+    store.put([("a", row())])
+    assert list(store.rows(["a"])) == ["a"]
+
+
+# rows
+
+
+def test_a_row_comes_back_with_its_columns_in_their_order(store):
+    given = row()
+    store.put([("a", given)])
+    found = store.rows(["a", "b"])
+    assert found == {"a": given}
+    assert list(found["a"]) == list(given)
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
+)
+names = st.text("abcXYZ_ \"'é1", min_size=1, max_size=6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.dictionaries(names, values, max_size=4), min_size=1, max_size=3))
+def test_parameters_come_back_exactly_whatever_other_rows_made_of_their_columns(several):
+    # Families disagree about names' types and even their case, which SQL does not tell apart.
+    rows = {
+        str(index): {"model": "m", "family": "f", **parameters, "batch": 1}
+        for index, parameters in enumerate(several)
+    }
+    with access.in_memory() as connection:
+        for index, given_row in rows.items():  # one by one, so that the columns grow and widen
+            schema.insert(connection, {index: given_row}, "")
+        records = connection.execute("SELECT * FROM entries").df().to_dict("records")
+    found = dict(schema.restored(record) for record in records)
+    for index, given_row in rows.items():
+        got = found[index]
+        assert {name: got[name] for name in given_row} == given_row, records
+        assert {name: type(got[name]) for name in given_row} == {
+            name: type(value) for name, value in given_row.items()
+        }
+
+
+def test_numpy_values_come_back_as_pythons(store):
+    store.put(
+        [
+            (
+                "a",
+                row(
+                    layers=np.int64(3),
+                    latency_s=np.float32(0.5),
+                    fits=np.bool_(True),
+                    speedup=pd.NA,
+                ),
+            )
+        ]
+    )
+    found = store.rows(["a"])["a"]
+    assert found["layers"] == 3
+    assert type(found["layers"]) is int
+    assert found["latency_s"] == 0.5
+    assert found["fits"] is True
+    assert found["speedup"] is None
+
+
+def test_a_speedup_that_is_not_a_number_is_kept_and_a_missing_count_is_none(store):
+    store.put([("a", row(speedup=math.nan, tiles=math.nan, latency_high_s=math.inf, fits=None))])
+    found = store.rows(["a"])["a"]
+    assert math.isnan(found["speedup"])
+    assert found["latency_high_s"] == math.inf
+    assert found["tiles"] is None
+    assert found["fits"] is None
+
+
+def test_a_key_put_twice_has_the_newer_row(store):
+    store.put([("a", row(latency_s=1.0)), ("a", row(latency_s=2.0))])
+    assert store.rows(["a"])["a"]["latency_s"] == 2.0
+    store.put([("a", row(latency_s=3.0))])
+    assert store.rows(["a"])["a"]["latency_s"] == 3.0
+    assert store.info()["rows"] == 1
+
+
+def test_a_put_that_fails_leaves_nothing_of_itself(store):
+    store.put([("a", row())])
+    # Half a surrogate pair is no text; it is found out after the table got its new column.
+    with pytest.raises(StoreError, match=r"surrogate .* is not allowed"):
+        store.put([("b", row()), ("c", row(width=1.0, hardware="\ud800"))])
+    assert list(store.rows(["a", "b", "c"])) == ["a"]
+    assert "width" not in store.frame("SELECT * FROM results").columns
+
+
+def test_thousands_of_rows_go_in_at_once(store):
+    store.put([(str(index), row(layers=index)) for index in range(3000)])
+    assert store.rows(["2999"])["2999"]["layers"] == 2999
+    # 0 + 1 + ... + 2999 = 2999 * 3000 / 2
+    assert store.frame("SELECT sum(layers) AS total FROM results").total[0] == 4_498_500
+
+
+# what people see
+
+
+def test_results_show_one_column_per_family_parameter_where_the_contract_has_them(store):
+    store.put([("a", row(layers=3)), ("b", {**row(), "note": "x"})])
+    mlp = {name: value for name, value in row(depth=4).items() if name not in {"layers", "bias"}}
+    moved = {"model": "mlp", "family": "mlp", "depth": mlp.pop("depth")} | {n: mlp[n] for n in TAIL}
+    store.put([("c", moved)])
+    shown = store.frame("SELECT * FROM results ORDER BY model, note")
+    assert list(shown.columns) == [*HEAD, "layers", "bias", "depth", *TAIL, "note"]
+    assert shown.depth.tolist()[2] == 4
+    assert shown.layers.isna().tolist() == [False, False, True]
+
+
+def test_a_column_that_two_families_type_differently_is_widened(store):
+    store.put([("a", row(width=8))])
+    store.put([("b", row(width=0.5))])
+    assert store.frame("SELECT width FROM results ORDER BY width").width.tolist() == [0.5, 8.0]
+    store.put([("c", row(width="auto"))])
+    assert set(store.frame("SELECT width FROM results").width) == {"0.5", "8.0", "auto"}
+    assert [store.rows([k])[k]["width"] for k in "abc"] == [8, 0.5, "auto"]
+
+
+def test_a_parameter_may_be_called_like_a_column_of_the_store(store):
+    given = {"model": "m", "family": "f", "entry_key": 7, "Batch": 9, "batch": 1}
+    store.put([("a", given)])
+    found = store.rows(["a"])["a"]
+    assert (found["entry_key"], found["Batch"], found["batch"]) == (7, 9, 1)
+
+
+def test_a_query_takes_parameters(store):
+    store.put([("a", row(layers=1)), ("b", row(layers=2))])
+    assert store.frame("SELECT layers FROM results WHERE layers > ?", [1]).layers.tolist() == [2]
+
+
+@pytest.mark.parametrize("filled", [True, False], ids=["filled", "not there yet"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM entries",
+        "SELECT 1; SELECT 2",
+        "COPY (SELECT 1) TO 'x.csv'",
+        "ATTACH 'other.duckdb'",
+        "SET enable_external_access = true",
+        "INSTALL httpfs",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM '/etc/hostname'",
+        "SELECT nothing FROM results",
+        "SELEC 1",
+        "",
+    ],
+)
+def test_a_query_that_writes_or_reaches_elsewhere_is_refused(store, sql, filled):
+    if filled:
+        store.put([("a", row())])
+    with pytest.raises(InvalidValueError) as refusal:
+        store.frame(sql)
+    assert "\n" not in str(refusal.value)
+    assert list(store.rows(["a"])) == (["a"] if filled else [])
+
+
+def test_a_refused_query_says_what_is_near(store):
+    with pytest.raises(InvalidValueError, match=r"latencys.*latency_s"):
+        store.frame("SELECT latencys FROM results")
+
+
+@pytest.mark.parametrize(
+    ("format", "read"), [("csv", pd.read_csv), ("json", pd.read_json), ("parquet", pd.read_parquet)]
+)
+def test_an_export_has_the_columns_of_results_and_the_rows_asked_for(store, tmp_path, format, read):
+    store.put([("a", row(layers=1)), ("b", row(layers=2)), ("c", row(layers=3))])
+    target = tmp_path / f"it's.{format}"
+    assert store.export(target, where="layers >= 2") == 2
+    written = read(target)
+    assert list(written.columns) == list(store.frame("SELECT * FROM results").columns)
+    assert sorted(written.layers) == [2, 3]
+    assert written.flops.tolist() == [1_818_230_784] * 2
+
+
+def test_an_export_to_json_has_null_for_what_is_not_finite(store, tmp_path):
+    store.put([("a", row(speedup=math.nan, latency_high_s=math.inf))])
+    store.export(tmp_path / "rows.json")
+    (written,) = json.loads((tmp_path / "rows.json").read_text(), parse_constant=pytest.fail)
+    assert written["speedup"] is None
+    assert written["latency_high_s"] is None
+
+
+def test_an_export_of_a_store_that_is_not_there_has_no_rows(store, tmp_path):
+    assert store.export(tmp_path / "rows.csv") == 0
+    assert (tmp_path / "rows.csv").read_text().startswith("model,family,batch")
+    assert not store.path.exists()
+
+
+@pytest.mark.parametrize("where", ["layers = ", "1) TO 'x'; SELECT (1", "nothing = 1"])
+def test_an_export_with_a_condition_that_is_none_is_refused(store, tmp_path, where):
+    with pytest.raises(InvalidValueError):
+        store.export(tmp_path / "rows.csv", where=where)
+
+
+def test_an_export_in_an_unknown_format_says_which_there_are(store, tmp_path):
+    with pytest.raises(UnknownNameError, match=r"parqet.*Did you mean 'parquet'"):
+        store.export(tmp_path / "rows.parqet")
+
+
+def test_info_counts_what_there_is(store):
+    store.put([("a", row()), ("b", row())], model_version="0.1.0/1")
+    store.put([("b", row())], model_version="0.1.0/2")
+    store.put_template("t", b"x")
+    facts = store.info()
+    assert facts["path"] == str(store.path)
+    assert facts["size_bytes"] == store.path.stat().st_size
+    assert (facts["rows"], facts["templates"], facts["schema_version"]) == (2, 1, SCHEMA_VERSION)
+    assert facts["model_versions"] == {"0.1.0/1": 1, "0.1.0/2": 1}
+
+
+def test_a_cleared_store_is_as_new(store):
+    store.put([("a", row())])
+    store.put_template("t", b"x")
+    assert store.clear() == 1
+    assert store.rows(["a"]) == {}
+    assert store.template("t") is None
+    assert list(store.frame("SELECT * FROM results").columns) == [*HEAD, *TAIL]
+    store.put([("a", row())])
+    assert store.info()["rows"] == 1
+
+
+def test_a_template_comes_back_byte_for_byte(store):
+    content = bytes(range(256)) * 10
+    store.put_template("t", b"older")
+    store.put_template("t", content)
+    assert store.template("t") == content
+    assert store.template("u") is None
+
+
+# files that are no store
+
+
+def _directory(path):
+    path.mkdir()
+
+
+def _text(path):
+    path.write_text("no database" * 1000)
+
+
+def _foreign(path):
+    import duckdb
+
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE mine (a INTEGER)")
+
+
+def _newer(path):
+    import duckdb
+
+    Store(path).put([("a", row())])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE name = 'schema_version'")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_directory, "is a directory, not a file"),
+        (_text, "is not a DuckDB file"),
+        (_foreign, "is a DuckDB database but not a store of Characterize"),
+        (
+            _newer,
+            f"written by a newer Characterize .schema 99; this one knows up to {SCHEMA_VERSION}",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.rows(["a"]),
+        lambda store: store.put([("b", row())]),
+        lambda store: store.frame("SELECT 1"),
+        lambda store: store.info(),
+        lambda store: store.clear(),
+    ],
+    ids=["rows", "put", "frame", "info", "clear"],
+)
+def test_a_file_that_is_no_store_is_left_alone_with_one_sentence(store, make, said, use):
+    make(store.path)
+    before = store.path.is_file() and store.path.read_bytes()
+    with pytest.raises(StoreError, match=said) as refusal:
+        use(store)
+    assert "\n" not in str(refusal.value)
+    assert str(store.path) in str(refusal.value)
+    assert before == (store.path.is_file() and store.path.read_bytes())
+
+
+def test_a_place_where_no_file_can_be_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    store = Store(tmp_path / "file" / "store.duckdb")
+    with pytest.raises(
+        StoreError, match=r"file/store.duckdb cannot be used .a folder on its path is a file"
+    ):
+        store.put([("a", row())])
+
+
+def test_a_file_that_may_not_be_opened_is_named(store, monkeypatch):
+    import duckdb
+
+    store.put([("a", row())])
+
+    def refuse(*_args, **_settings):
+        raise duckdb.IOException(f'IO Error: Cannot open file "{store.path}": Permission denied')
+
+    monkeypatch.setattr(duckdb, "connect", refuse)  # the superuser may open anything
+    with pytest.raises(StoreError, match="may not be opened by this user"):
+        store.rows(["a"])
+
+
+def test_a_damaged_file_is_named(store):
+    store.put([(str(index), row(layers=index)) for index in range(100)])
+    content = bytearray(store.path.read_bytes())
+    content[12_288:] = b"\xff" * (len(content) - 12_288)  # all but the headers
+    store.path.write_bytes(bytes(content))
+    with pytest.raises(StoreError, match=str(store.path)):
+        store.rows(["1"])
+
+
+# several at once
+
+
+def test_a_file_that_another_process_keeps_is_named_with_its_holder(store):
+    store.put([("a", row())])
+    impatient = Store(store.path, wait_s=0.2)
+    with held(store.path) as (holder, release):
+        with pytest.raises(StoreError, match=f"in use by process {holder.pid} .*for 0.2 s"):
+            impatient.rows(["a"])
+        with pytest.raises(StoreError, match=f"in use by process {holder.pid}"):
+            impatient.put([("b", row())])
+        release()
+    assert list(impatient.rows(["a", "b"])) == ["a"]
+
+
+def test_a_file_that_another_process_lets_go_of_is_waited_for(store):
+    store.put([("a", row())])
+    with held(store.path) as (_holder, release):
+        later = threading.Timer(0.3, release)
+        later.start()
+        assert list(Store(store.path, wait_s=30).rows(["a"])) == ["a"]
+        later.join()
+
+
+def test_processes_that_write_at_once_lose_nothing(store):
+    # Three writers, one of them here, race to make the file and then interleave.
+    write = """
+import sys
+for index in range(8):
+    store.put([(f"{sys.argv[1]}-{index}", {"model": sys.argv[1], "family": "f", sys.argv[1]: index, "batch": index})])
+"""
+    start = f"from characterize.store import Store\nstore = Store({str(store.path)!r}, wait_s=60)\n"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", start + write, name]) for name in ("one", "two")
+    ]
+    here = Store(store.path, wait_s=60)
+    for index in range(8):
+        here.put([(f"here-{index}", row(batch=index))])
+        here.rows([f"here-{index}"])
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0]
+    shown = here.frame(
+        "SELECT model, count(*) AS n, sum(batch) AS total FROM results GROUP BY 1 ORDER BY 1"
+    )
+    # each wrote 0 + 1 + ... + 7 = 28
+    assert shown.to_dict("list") == {
+        "model": ["conv2d_stack", "one", "two"],
+        "n": [8] * 3,
+        "total": [28] * 3,
+    }
+
+
+def test_threads_of_one_process_read_and_write_at_once(store):
+    failures = []
+
+    def work(name):
+        try:
+            for index in range(5):
+                store.put([(f"{name}-{index}", row())])
+                assert list(store.rows([f"{name}-{index}"])) == [f"{name}-{index}"]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test must see it
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert store.info()["rows"] == 15
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there is kill -9")
+def test_a_process_that_is_killed_loses_only_what_it_had_not_written(store):
+    text = """
+for index in range(10_000):
+    store.put([(str(index), {"model": "m", "family": "f", "batch": index})])
+    print(index, flush=True)
+"""
+    with script(store.path, text) as writer:
+        for expected in range(3):
+            assert writer.stdout.readline() == f"{expected}\n"
+        writer.send_signal(signal.SIGKILL)
+    kept = store.rows(["0", "1", "2"])
+    assert {k: found["batch"] for k, found in kept.items()} == {"0": 0, "1": 1, "2": 2}
+    store.put([("after", row())])
+    assert list(store.rows(["after"])) == ["after"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there is kill -9")
+def test_what_was_committed_before_a_kill_is_replayed_and_what_was_not_is_gone(store):
+    store.put([("a", row())])
+    text = """
+import time
+from characterize.store import access
+with access.opened(store.path, write=True) as connection:
+    connection.execute("INSERT INTO templates VALUES ('kept', 'x', NULL)")
+    connection.execute("BEGIN")
+    connection.execute("INSERT INTO templates VALUES ('lost', 'x', NULL)")
+    print("open", flush=True)
+    time.sleep(60)
+"""
+    with script(store.path, text) as writer:
+        assert writer.stdout.readline() == "open\n"
+        writer.kill()
+    # The log lies beside the file; a reader takes it into account, a writer works it in.
+    assert store.path.with_name("store.duckdb.wal").exists()
+    assert (store.template("kept"), store.template("lost")) == (b"x", None)
+    store.put([("b", row())])
+    assert (store.template("kept"), store.template("lost")) == (b"x", None)
+    assert list(store.rows(["a", "b"])) == ["a", "b"]
+
+
+def test_importing_the_store_loads_neither_duckdb_nor_pandas():
+    check = (
+        "import sys, characterize.store as s; s.Store().path; s.key({'a': 1});"
+        "print(sorted({'duckdb', 'pandas', 'numpy', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
