@@ -103,9 +103,7 @@ def take(browser: Browser, address: str, theme: str, width: int, target: Path) -
     page.goto(address)
     settled(page)
     # the page scrolls inside an element of its own: show all of it
-    height = page.evaluate(
-        "() => document.querySelector('[data-testid=stMain]').scrollHeight"
-    )
+    height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(900, int(height))})
     settled(page)
     page.screenshot(path=target)

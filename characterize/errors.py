@@ -57,7 +57,7 @@ def unknown(what: str, asked: str, known: Iterable[str], *, limit: int = 12) -> 
     >>> str(unknown("device", "nvidia_rtx_490", ["nvidia_rtx_4090", "intel_i7_12700k"]))
     "No device named 'nvidia_rtx_490'. Did you mean 'nvidia_rtx_4090'? Known: intel_i7_12700k, nvidia_rtx_4090."
     """
-    names = sorted(known)
+    names = sorted(str(name) for name in known)
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
     shown = ", ".join(names[:limit])

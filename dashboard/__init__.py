@@ -1,0 +1,1 @@
+"""The dashboard: questions about networks and hardware, answered as a slider moves."""

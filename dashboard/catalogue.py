@@ -1,4 +1,4 @@
-"""Hardware profiles as tables a person reads: the catalogue, and one device figure by figure. Pure."""
+"""Hardware profiles as tables a person reads: all of them, and one figure by figure. Pure."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _written(value: Any, unit: str) -> str:
 
 
 def matching(rows: pd.DataFrame, words: str, chosen: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Rows whose text has all ``words`` and whose columns have one of the values chosen for them."""
+    """Rows whose text has all ``words``, and a chosen value in each column with a choice."""
     keep = pd.Series(True, index=rows.index)
     text = rows[["name", "Device", "Vendor", "Process"]].astype(str).agg(" ".join, axis=1)
     for word in words.lower().split():

@@ -68,7 +68,9 @@ def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> alt.Laye
         x=alt.X("pinned:Q", title=heading), shape=_shape()
     )
     mark = base.mark_point(filled=True, size=150, opacity=1.0).encode(x=x, shape=_shape())
-    return alt.layer(band, path, ghost, mark).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+    return alt.layer(band, path, ghost, mark).properties(
+        height=alt.Step(ROW_STEP), padding=_PADDING
+    )
 
 
 def speedups(rows: pd.DataFrame, *, log: bool) -> alt.LayerChart:
@@ -89,16 +91,19 @@ def speedups(rows: pd.DataFrame, *, log: bool) -> alt.LayerChart:
         color=_colour("architecture", palette.ARCHITECTURES),
         tooltip=_device_tooltip("Speedup"),
     )
-    return alt.layer(line, stem, *figure.layer).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+    return alt.layer(line, stem, *figure.layer).properties(
+        height=alt.Step(ROW_STEP), padding=_PADDING
+    )
 
 
 def kernels(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
     """Where the time or the energy of one device goes: a bar a kernel, coloured by what binds it.
 
     Args:
-        rows: one row a kernel with ``label``, ``order``, ``value``, ``end_text`` (written behind the
-            bar), ``bottleneck`` and, for the tooltip, ``kernel``, ``module``, ``pattern``, ``kind``,
-            ``occurs``, ``text``, ``share``, ``flops_text``, ``bytes_text`` and ``tiles``.
+        rows: one row a kernel with ``label``, ``order``, ``value``, ``end_text`` (written behind
+            the bar), ``room``, ``bottleneck`` and, for the tooltip, ``kernel``, ``module``,
+            ``pattern``, ``kind``, ``occurs``, ``text``, ``share``, ``flops_text``, ``bytes_text``
+            and ``tiles``.
         title: what the bars measure.
         unit: its SI unit.
     """

@@ -99,7 +99,7 @@ def _model() -> tuple[str, tuple[Parameter, ...]]:
         key=state.MODEL,
         bind=BOUND,
         format_func=lambda name: titles.get(name, "A zoo model by name…"),
-        help="A family has a slider for each parameter; a zoo model comes from an installed library.",
+        help="A family has a slider for each parameter; a zoo model comes from a library.",
     )
     if chosen == state.ZOO:
         return _zoo_model()

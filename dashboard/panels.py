@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 import characterize.hardware
 from dashboard import charts, palette, queries, readable, tables
-from dashboard.readable import Quantity
+from dashboard.readable import Columns, Quantity
 
 if TYPE_CHECKING:
     from characterize.hardware import Profile
 
+NOTHING_PASSES: Final = "No row passes these filters; loosen one of them."
 CARD_WIDTH: Final = 300  # pixels a chart needs beside another
 KPI_WIDTH: Final = 148
 
@@ -43,7 +45,7 @@ def _specification(
 
 def draw(
     chart: Callable[..., alt.LayerChart],
-    frame: pd.DataFrame,
+    frame: Columns | pd.DataFrame,
     *arguments: Any,
     key: str,
     alt_text: str,
@@ -51,10 +53,11 @@ def draw(
 ) -> None:
     """Draw ``chart(frame, *arguments)``, sending only the rows where the chart is known."""
     specification = _specification(chart, *arguments, **options)
-    st.vega_lite_chart(frame, specification, key=key, alt=alt_text, width="stretch")
+    rows = frame if isinstance(frame, pd.DataFrame) else pa.table(frame)
+    st.vega_lite_chart(rows, specification, key=key, alt=alt_text, width="stretch")
 
 
-def device_card(frame: pd.DataFrame, quantity: Quantity, key: str) -> None:
+def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
     """A quantity by device in a card of its own."""
     log = readable.spans_decades(frame["value"])
     with st.container(border=True, gap="xsmall"):
@@ -64,9 +67,7 @@ def device_card(frame: pd.DataFrame, quantity: Quantity, key: str) -> None:
             draw(charts.speedups, frame, log=log, key=key, alt_text=alt_text)
         else:
             title = f"{quantity.title} of one batch"
-            draw(
-                charts.devices, frame, title, quantity.unit, log=log, key=key, alt_text=alt_text
-            )
+            draw(charts.devices, frame, title, quantity.unit, log=log, key=key, alt_text=alt_text)
 
 
 # Figures
@@ -114,9 +115,9 @@ def standing(row: Mapping[str, Any], title: str) -> None:
     st.markdown(" · ".join(parts))
 
 
-def coverage(rows: pd.DataFrame) -> None:
+def coverage(rows: Columns) -> None:
     """How many operators have no cost formula: always said, loudly if there are any."""
-    missing = int(rows["uncounted"].max()) if len(rows) else 0
+    missing = max(rows["uncounted"], default=0)
     if missing:
         plural = "operator has" if missing == 1 else "operators have"
         st.warning(
@@ -131,16 +132,17 @@ def coverage(rows: pd.DataFrame) -> None:
 
 
 @st.fragment
-def table(rows: pd.DataFrame, titles: Mapping[str, str], pinned: pd.DataFrame | None) -> None:
+def table(rows: Columns, titles: Mapping[str, str], pinned: Columns | None) -> None:
     """The result rows with filters, and files of exactly the rows that are shown."""
-    chosen = tables.filtered(rows, filters())
-    count, total = len(chosen), len(rows)
+    positions = tables.passing(rows, filters())
+    chosen = tables.take(rows, positions)
+    count, total = len(positions), readable.length(rows)
     st.caption(f"{count} of {total} rows" if count < total else f"All {total} rows")
-    if chosen.empty:
-        st.info("No row passes these filters; loosen one of them.", icon=":material/filter_alt_off:")
+    if not count:
+        st.info(NOTHING_PASSES, icon=":material/filter_alt_off:")
     else:
         st.dataframe(
-            tables.on_screen(chosen, titles, pinned),
+            pa.table(tables.on_screen(chosen, titles, pinned)),
             hide_index=True,
             column_config=_column_config(),
             key="results",
@@ -201,7 +203,7 @@ def _column_config() -> dict[str, Any]:
     config: dict[str, Any] = {
         "Device": st.column_config.TextColumn("Device", pinned=True, width="medium"),
         tables.CHANGE: st.column_config.NumberColumn(
-            tables.CHANGE, format="%.3g", help="This latency over the pinned one; below 1 is faster."
+            tables.CHANGE, format="%.3g", help="Latency over the pinned one: below 1 is faster."
         ),
     }
     for column in tables.COLUMNS:
@@ -216,10 +218,10 @@ def _column_config() -> dict[str, Any]:
     return config
 
 
-def downloads(rows: pd.DataFrame, key: str) -> None:
+def downloads(rows: Columns | pd.DataFrame, key: str) -> None:
     """Buttons that save exactly ``rows``; a file is made when its button is pressed."""
-    stem = tables.file_stem(rows)
-    kinds: tuple[tuple[str, str, Callable[[pd.DataFrame], bytes]], ...] = (
+    stem, count = tables.file_stem(rows), len(rows["model"])
+    kinds: tuple[tuple[str, str, Callable[[Columns | pd.DataFrame], bytes]], ...] = (
         ("CSV", "text/csv", tables.as_csv),
         ("Parquet", "application/vnd.apache.parquet", tables.as_parquet),
         ("JSON", "application/json", tables.as_json),
@@ -234,8 +236,8 @@ def downloads(rows: pd.DataFrame, key: str) -> None:
                 key=f"{key}.{name}",
                 on_click="ignore",
                 icon=":material/download:",
-                disabled=rows.empty,
-                help=f"The {len(rows)} rows above with all their columns, in SI base units.",
+                disabled=not count,
+                help=f"The {count} rows above with all their columns, in SI base units.",
             )
 
 
@@ -265,20 +267,15 @@ def profile_download(profile: Profile) -> None:
     )
 
 
-def stored_table(rows: pd.DataFrame) -> None:
+def stored_table(rows: Columns) -> None:
     """Rows of many networks in one table: what they are first, then the figures."""
-    if rows.empty:
-        st.info("No row passes these filters; loosen one of them.", icon=":material/filter_alt_off:")
+    if not readable.length(rows):
+        st.info(NOTHING_PASSES, icon=":material/filter_alt_off:")
         return
     titles = {name: device.title for name, device in queries.devices().items()}
-    shown = tables.on_screen(rows, titles)
-    named = tables.identity(rows)
-    config = {
-        **_column_config(),
-        "Model": st.column_config.TextColumn("Model", pinned=True),
-    }
+    config = {**_column_config(), "Model": st.column_config.TextColumn("Model", pinned=True)}
     st.dataframe(
-        pd.concat([named, shown], axis=1),
+        pa.table({**tables.identity(rows), **tables.on_screen(rows, titles)}),
         hide_index=True,
         column_config=config,
         placeholder="",

@@ -6,6 +6,8 @@ the library's own, one sentence each; the panels show them.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.util
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,10 @@ import streamlit as st
 import characterize.hardware
 import characterize.models
 from characterize import session, store
-from characterize.errors import UnsupportedError
+from characterize.errors import CharacterizeError, UnsupportedError
 from dashboard import catalogue
+from dashboard.keeping import Keeper
+from dashboard.readable import Columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +71,7 @@ class Answer:
     ``left_out`` are the devices that lack the precision; ``notes`` come from the library.
     """
 
-    rows: pd.DataFrame
+    rows: Columns
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -124,7 +128,7 @@ def answer(request: Request) -> Answer:
     left_out = tuple(n for n in request.hardware if n not in able)
     if left_out and not able:
         titles = ", ".join(known[name].title for name in left_out)
-        msg = f"None of the chosen devices runs {precision}: {titles}. Choose auto, or other devices."
+        msg = f"None of the chosen devices runs {precision}: {titles}; choose auto, or others."
         raise UnsupportedError(msg)
     rows, notes = _answered(replace(request, hardware=able))
     return Answer(rows, left_out, notes)
@@ -136,37 +140,76 @@ def _runs(device: Device | None, precision: str) -> bool:
 
 
 @st.cache_data(show_spinner=False, max_entries=512)
-def _answered(request: Request) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _answered(request: Request) -> tuple[Columns, tuple[str, ...]]:
+    """Rows and notes: from the store the first time, later computed from the known template."""
+    topology = _topology(request.network)
+    if topology is None or topology not in _known_topologies():
+        found = _ask(request, keep=True)
+        if topology is not None:
+            _known_topologies().add(topology)
+    else:
+        found = _ask(request, keep=False)
+        _keeper().later(functools.partial(_keep, request))
+    return found.table.to_dict("list"), found.notes
+
+
+def _ask(request: Request, *, keep: bool) -> session.Answer:
     network = request.network
-    found = session.answer(
+    return session.answer(
         network.model,
         dict(network.parameters),
         batch=network.batch,
         precision=network.precision,
         stack=network.stack,
-        hardware=list(request.hardware),
+        hardware=[characterize.hardware.load(name) for name in request.hardware],
         baseline=request.baseline,
+        keep=keep,
     )
-    return found.table, found.notes
+
+
+def _keep(request: Request) -> None:
+    # the person has the answer already: what is wrong with the store, the next new network tells
+    with contextlib.suppress(CharacterizeError):
+        _ask(request, keep=True)
+
+
+def _topology(network: Network) -> tuple[Any, ...] | None:
+    """What decides which template answers; ``None`` where there are no templates."""
+    family = families().get(network.model)
+    if family is None:
+        return None
+    fixed = tuple(pair for pair in network.parameters if pair[0] not in family.symbolic)
+    return (network.model, fixed)
+
+
+@st.cache_resource(show_spinner=False)
+def _known_topologies() -> set[tuple[Any, ...]]:
+    return set()
+
+
+@st.cache_resource(show_spinner=False)
+def _keeper() -> Keeper:
+    return Keeper()
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
-def kernels(network: Network, hardware: str) -> pd.DataFrame:
+def kernels(network: Network, hardware: str) -> Columns:
     """One row a kernel of ``network`` on one device, in the order they run."""
-    return session.kernels(
+    found = session.kernels(
         network.model,
         dict(network.parameters),
         batch=network.batch,
         precision=network.precision,
         stack=network.stack,
-        hardware=[hardware],
+        hardware=[characterize.hardware.load(hardware)],
     )
+    return found.to_dict("list")
 
 
 @st.cache_resource(show_spinner=False)
 def zoo_installed() -> bool:
     """Whether a library with zoo models is installed (it is not imported to find out)."""
-    return any(importlib.util.find_spec(name) for name in ("torchvision", "timm", "transformers"))
+    return any(importlib.util.find_spec(name) for name in characterize.models.LIBRARIES)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -193,7 +236,8 @@ def stored() -> pd.DataFrame:
 
 @st.cache_data(show_spinner="Reading the store", max_entries=2)
 def _stored(path: str, changed_ns: int) -> pd.DataFrame:
-    return store.Store(path).frame("SELECT * FROM results")
+    # nullable integers: a parameter that other families lack is 3, not 3.0
+    return store.Store(path).frame("SELECT * FROM results").convert_dtypes()
 
 
 def ask_store(statement: str) -> pd.DataFrame:

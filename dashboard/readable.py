@@ -2,19 +2,23 @@
 
 Rows come in SI base units with the columns of ``docs/design.md`` and leave as frames for
 ``dashboard.charts`` and for tables. Nothing here computes a quantity; it only says it differently.
+
+Both are columns, ``{name: values}``. A slider step handles a few rows many times over, and a
+``pandas.DataFrame`` of eight rows costs a hundred times what its lists do.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pandas as pd
-
 from characterize.units import si
+
+Columns = Mapping[str, Sequence[Any]]
+"""A table by column; all columns are of one length."""
 
 LOG_FROM_RATIO: Final = 12.0
 """Largest over smallest value above which an axis is logarithmic: little more than a decade."""
@@ -76,7 +80,7 @@ PEAK_MEMORY: Final = Quantity(
 KPIS: Final = (LATENCY, ENERGY, THROUGHPUT, SPEEDUP, MACS, PEAK_MEMORY)
 
 
-def number(value: float, unit: str = "") -> str:
+def number(value: float | None, unit: str = "") -> str:
     """``value`` as a person reads it: three digits and a prefix, "–" where there is none.
 
     >>> number(0.0182, "s"), number(166.66, "×"), number(float("nan"), "J")
@@ -89,13 +93,13 @@ def number(value: float, unit: str = "") -> str:
     return si(float(value), unit)
 
 
-def change(now: float, before: float) -> str:
-    """The change from ``before`` to ``now`` as a signed percentage, or a factor where that is large.
+def change(now: float, before: float | None) -> str:
+    """The change from ``before`` to ``now`` as a signed percentage, a factor where that is large.
 
     >>> change(0.9, 1.0), change(1.0, 1.0), change(30.0, 1.0), change(1.0, 30.0)
     ('−10 %', '0 %', '30× as much', '1/30 of it')
     """
-    if not (math.isfinite(now) and math.isfinite(before)) or before <= 0 or now <= 0:
+    if before is None or not math.isfinite(now / before if before > 0 else math.nan) or now <= 0:
         return "–"
     ratio = now / before
     if ratio >= 4:
@@ -110,57 +114,64 @@ def change(now: float, before: float) -> str:
     return f"{'−' if percent < 0 else '+'}{text} %"
 
 
-def spans_decades(values: pd.Series) -> bool:
+def spans_decades(values: Sequence[float]) -> bool:
     """Whether the positive values need a logarithmic axis."""
-    positive = values[(values > 0) & values.notna()]
-    return bool(len(positive)) and float(positive.max() / positive.min()) > LOG_FROM_RATIO
+    positive = [value for value in values if value > 0]
+    return bool(positive) and max(positive) / min(positive) > LOG_FROM_RATIO
+
+
+def length(rows: Columns) -> int:
+    """How many rows there are."""
+    return len(next(iter(rows.values()), ()))
+
+
+def row(rows: Columns, index: int) -> dict[str, Any]:
+    """One row by column name."""
+    return {name: values[index] for name, values in rows.items()}
 
 
 def by_device(
-    rows: pd.DataFrame, quantity: Quantity, titles: Mapping[str, str], pinned: pd.DataFrame | None
-) -> pd.DataFrame:
+    rows: Columns, quantity: Quantity, titles: Mapping[str, str], pinned: Columns | None
+) -> dict[str, list[Any]]:
     """The frame of ``charts.devices``: one row a device, with the pinned value beside its own."""
+    unit = quantity.unit
+    value = [float(v) for v in rows[quantity.column]]
+    low = [float(v) for v in rows[quantity.low]] if quantity.low else value
+    high = [float(v) for v in rows[quantity.high]] if quantity.high else value
     before = _pinned_values(rows, quantity, pinned)
-    value = rows[quantity.column].astype(float)
-    low = rows[quantity.low].astype(float) if quantity.low else value
-    high = rows[quantity.high].astype(float) if quantity.high else value
-    return pd.DataFrame(
-        {
-            "device": [titles.get(name, name) for name in rows["hardware"]],
-            "order": range(len(rows)),
-            "architecture": rows["architecture"].astype(str).to_list(),
-            "value": value.to_list(),
-            "low": low.to_list(),
-            "high": high.to_list(),
-            "pinned": before,
-            "one": 1.0,
-            "text": [number(v, quantity.unit) for v in value],
-            "range_text": [
-                f"{number(a, quantity.unit)} to {number(b, quantity.unit)}" if b > a else "–"
-                for a, b in zip(low, high, strict=True)
-            ],
-            "pinned_text": [number(v, quantity.unit) for v in before],
-            "change_text": [change(v, b) for v, b in zip(value, before, strict=True)],
-            "precision": rows["precision"].astype(str).to_list(),
-            "bound": rows["bottleneck"].astype(str).to_list(),
-            "confidence": rows["confidence"].astype(str).to_list(),
-            "uncounted": rows["uncounted"].to_list(),
-        }
-    )
+    return {
+        "device": [titles.get(name, name) for name in rows["hardware"]],
+        "order": list(range(len(value))),
+        "architecture": [str(each) for each in rows["architecture"]],
+        "value": value,
+        "low": low,
+        "high": high,
+        "pinned": before,
+        "one": [1.0] * len(value),
+        "text": [number(v, unit) for v in value],
+        "range_text": [
+            f"{number(a, unit)} to {number(b, unit)}" if b > a else "–"
+            for a, b in zip(low, high, strict=True)
+        ],
+        "pinned_text": [number(v, unit) for v in before],
+        "change_text": [change(v, b) for v, b in zip(value, before, strict=True)],
+        "precision": [str(each) for each in rows["precision"]],
+        "bound": [str(each) for each in rows["bottleneck"]],
+        "confidence": [str(each) for each in rows["confidence"]],
+        "uncounted": [int(each) for each in rows["uncounted"]],
+    }
 
 
-def _pinned_values(
-    rows: pd.DataFrame, quantity: Quantity, pinned: pd.DataFrame | None
-) -> list[float]:
-    if pinned is None:
-        return [math.nan] * len(rows)
-    known = dict(zip(pinned["hardware"], pinned[quantity.column].astype(float), strict=True))
-    return [known.get(name, math.nan) for name in rows["hardware"]]
+def _pinned_values(rows: Columns, quantity: Quantity, pinned: Columns | None) -> list[float | None]:
+    known: dict[str, float] = {}
+    if pinned is not None:
+        known = dict(zip(pinned["hardware"], map(float, pinned[quantity.column]), strict=True))
+    return [known.get(name) for name in rows["hardware"]]
 
 
 def top_kernels(
-    kernels: pd.DataFrame, column: str, unit: str, limit: int = TOP_KERNELS
-) -> pd.DataFrame:
+    kernels: Columns, column: str, unit: str, limit: int = TOP_KERNELS
+) -> dict[str, list[Any]]:
     """The frame of ``charts.kernels``: the dearest kernels first, the others summed in one row.
 
     Kernels that do the same work (a block that repeats) share a bar, which says how many they are.
@@ -171,28 +182,26 @@ def top_kernels(
         unit: its unit.
         limit: how many kinds of kernel get a bar of their own.
     """
-    alike = ["pattern", "kind", "flops", "memory_bytes", column, "bottleneck"]
-    grouped = (
-        kernels.groupby(alike, sort=False, as_index=False)
-        .agg(
-            kernel=("kernel", "first"),
-            module=("module", "first"),
-            count=("kernel", "size"),
-            tiles=("tiles", "sum"),
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for index in range(length(kernels)):
+        kernel = row(kernels, index)
+        alike = tuple(kernel[name] for name in (*_ALIKE, column))
+        group = groups.setdefault(
+            alike, {**kernel, **dict.fromkeys(("count", *_SUMMED), 0), "value": 0.0}
         )
-        .assign(
-            value=lambda g: g[column].astype(float) * g["count"],
-            flops=lambda g: g["flops"].astype(float) * g["count"],
-            memory_bytes=lambda g: g["memory_bytes"].astype(float) * g["count"],
-        )
-        .sort_values("value", ascending=False, kind="stable")
-    )
-    total = float(grouped["value"].sum())
-    shown = [_kernel_bar(row) for row in grouped.head(limit).to_dict("records")]
-    rest = grouped.iloc[limit:]
-    if len(rest):
-        shown.append(_rest_bar(rest))
-    return _finished_bars(shown, unit, total)
+        group["count"] += 1
+        group["value"] += float(kernel[column])
+        for name in _SUMMED:
+            group[name] += float(kernel[name])
+    ordered = sorted(groups.values(), key=lambda group: -group["value"])
+    bars = [_kernel_bar(group) for group in ordered[:limit]]
+    if len(ordered) > limit:
+        bars.append(_rest_bar(ordered[limit:]))
+    return _finished_bars(bars, unit)
+
+
+_ALIKE: Final = ("pattern", "kind", "flops", "memory_bytes", "bottleneck")
+_SUMMED: Final = ("flops", "memory_bytes", "tiles")
 
 
 def _kernel_bar(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -208,18 +217,21 @@ def _kernel_bar(row: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _rest_bar(rest: pd.DataFrame) -> dict[str, Any]:
-    count = int(rest["count"].sum())
+def _rest_bar(rest: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    count = sum(group["count"] for group in rest)
     name = f"{count} other kernels" if count > 1 else "1 other kernel"
-    sums = {key: float(rest[key].sum()) for key in ("value", "flops", "memory_bytes", "tiles")}
+    sums = {key: sum(group[key] for group in rest) for key in ("value", *_SUMMED)}
     # written as bound by what binds most of its time
-    most = rest.groupby("bottleneck")["value"].sum().idxmax()
+    by_bound: Counter[str] = Counter()
+    for group in rest:
+        by_bound[str(group["bottleneck"])] += group["value"]
     words = {"label": name, "kernel": name, "module": "–", "pattern": "various", "kind": "various"}
-    return {**sums, **words, "occurs": count, "bottleneck": str(most)}
+    return {**sums, **words, "occurs": count, "bottleneck": by_bound.most_common(1)[0][0]}
 
 
-def _finished_bars(bars: list[dict[str, Any]], unit: str, total: float) -> pd.DataFrame:
+def _finished_bars(bars: list[dict[str, Any]], unit: str) -> dict[str, list[Any]]:
     """Texts, order and room for the texts; kernels that share a name get a number."""
+    total = sum(bar["value"] for bar in bars)
     longest = max((bar["value"] for bar in bars), default=0.0)
     seen: Counter[str] = Counter()
     for order, bar in enumerate(bars):
@@ -237,17 +249,22 @@ def _finished_bars(bars: list[dict[str, Any]], unit: str, total: float) -> pd.Da
             "flops_text": number(bar.pop("flops"), "flop"),
             "bytes_text": number(bar.pop("memory_bytes"), "B"),
         }
-    return pd.DataFrame(bars)
+    return {name: [bar[name] for bar in bars] for name in (bars[0] if bars else ())}
 
 
-def takeaway(frame: pd.DataFrame, quantity: Quantity) -> str:
+def takeaway(frame: Columns, quantity: Quantity) -> str:
     """One sentence for who cannot see the chart: the best, the worst and how far apart they are."""
-    if frame.empty:
+    if not length(frame):
         return f"{quantity.title} by device: nothing to show"
-    ordered = frame.sort_values("value", ascending=quantity.lower_is_better, kind="stable")
-    best, worst = ordered.iloc[0], ordered.iloc[-1]
-    sentence = f"{quantity.title} by device: {best['device']} is best with {best['text']}"
-    return sentence if len(frame) == 1 else f"{sentence}, {worst['device']} last with {worst['text']}"
+    values = list(frame["value"])
+    least, most = values.index(min(values)), values.index(max(values))
+    best, worst = (least, most) if quantity.lower_is_better else (most, least)
+    sentence = (
+        f"{quantity.title} by device: {frame['device'][best]} is best with {frame['text'][best]}"
+    )
+    if len(values) == 1:
+        return sentence
+    return f"{sentence}, {frame['device'][worst]} last with {frame['text'][worst]}"
 
 
 TERMS: Final = {
@@ -257,8 +274,8 @@ TERMS: Final = {
     "Bound by": "what most of the latency is spent on: compute (arithmetic), memory (moving data) "
     "or launch (starting kernels).",
     "Kernel": "a group of operators that makes one pass over memory.",
-    "Range": "the 80 % interval of the latency, from the errors seen against measurements or assumed "
-    "for the class of device.",
+    "Range": "the 80 % interval of the latency, from errors seen against measurements or "
+    "assumed for the class of device.",
     "Confidence": "what a projection rests on: measured, calibrated against measurements, a "
     "datasheet, or a design without silicon.",
     "KPU": "a knowledge processing unit, a fabric of tiles that data flows through.",

@@ -1,19 +1,23 @@
 """The result table: which columns a person sees and in which units, filters, and files. Pure.
 
-A file holds the rows that are on the screen, with every column under its name in ``docs/design.md``;
-those names carry the unit (``latency_s``, ``memory_bytes``), and a ratio or a count has none.
+A file holds the rows that are on the screen, with every column under its name in the design; those
+names carry the unit (``latency_s``, ``memory_bytes``), and a ratio or a count has none.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from characterize.units import GIGA, MEGA, MILLI
+from dashboard.readable import Columns, length
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,87 +76,102 @@ class Filters:
     energy_at_most_j: float | None = None
 
 
-def filtered(rows: pd.DataFrame, filters: Filters) -> pd.DataFrame:
-    """The rows that pass every filter, in their order."""
-    keep = pd.Series(True, index=rows.index)
-    chosen: Mapping[str, Sequence[str]] = {
+def passing(rows: Columns | pd.DataFrame, filters: Filters) -> list[int]:
+    """The positions of the rows that pass every filter."""
+    keep = np.ones(len(rows["hardware"]), dtype=bool)
+    chosen = {
         "architecture": filters.architectures,
         "bottleneck": filters.bottlenecks,
         "confidence": filters.confidences,
     }
     for column, values in chosen.items():
         if values:
-            keep &= rows[column].astype(str).isin(values)
+            keep &= np.isin(np.asarray(rows[column], dtype=object).astype(str), values)
     if filters.fits_only:
-        keep &= rows["fits"].fillna(True).astype(bool)
+        # what is not known to be too large fits
+        keep &= np.array([fits is None or bool(fits) for fits in rows["fits"]], dtype=bool)
     if filters.latency_at_most_s is not None:
-        keep &= rows["latency_s"] <= filters.latency_at_most_s
+        keep &= _numbers(rows, "latency_s") <= filters.latency_at_most_s
     if filters.energy_at_most_j is not None:
-        keep &= rows["energy_j"] <= filters.energy_at_most_j
-    return rows[keep]
+        keep &= _numbers(rows, "energy_j") <= filters.energy_at_most_j
+    return [int(index) for index in np.flatnonzero(keep)]
+
+
+def _numbers(rows: Columns | pd.DataFrame, column: str) -> NDArray[np.float64]:
+    return np.asarray(rows[column], dtype=float)
+
+
+def take(rows: Columns, positions: list[int]) -> dict[str, list[Any]]:
+    """The rows at these positions."""
+    return {name: [values[index] for index in positions] for name, values in rows.items()}
 
 
 def on_screen(
-    rows: pd.DataFrame, titles: Mapping[str, str], pinned: pd.DataFrame | None = None
-) -> pd.DataFrame:
+    rows: Columns, titles: Mapping[str, str], pinned: Columns | None = None
+) -> dict[str, list[Any]]:
     """The table as shown: one row a device, headings with units, values in those units."""
-    shown = pd.DataFrame({"Device": [titles.get(name, name) for name in rows["hardware"]]})
+    shown: dict[str, list[Any]] = {"Device": [titles.get(name, name) for name in rows["hardware"]]}
     for column in COLUMNS:
-        if column.source in rows:
-            values = rows[column.source].reset_index(drop=True)
-            scaled = column.format and column.scale != 1.0
-            shown[column.title] = values.astype(float) / column.scale if scaled else values
-    if pinned is not None:
-        before = rows["hardware"].map(dict(zip(pinned["hardware"], pinned["latency_s"], strict=True)))
-        ratio = (rows["latency_s"] / before.astype(float)).reset_index(drop=True)
-        shown.insert(list(shown).index("Latency (ms)") + 1, CHANGE, ratio)
+        values = rows[column.source]
+        if column.scale == 1.0:
+            shown[column.title] = list(values)
+        else:
+            shown[column.title] = [float(value) / column.scale for value in values]
+        if pinned is not None and column.source == "latency_s":
+            shown[CHANGE] = _against(rows, pinned)
     return shown
 
 
-def identity(rows: pd.DataFrame) -> pd.DataFrame:
+def _against(rows: Columns, pinned: Columns) -> list[float | None]:
+    before = dict(zip(pinned["hardware"], pinned["latency_s"], strict=True))
+    latencies = zip(rows["hardware"], rows["latency_s"], strict=True)
+    ratios = [float(now) / before.get(name, math.nan) for name, now in latencies]
+    return [None if math.isnan(ratio) else ratio for ratio in ratios]
+
+
+def identity(rows: Columns) -> dict[str, list[Any]]:
     """What a stored row is of: model, batch, stack, and its parameters in words."""
     names = [name for name in rows if name not in NOT_PARAMETERS]
     settings = [
-        ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True) if _known(value))
-        for values in rows[names].itertuples(index=False, name=None)
+        ", ".join(f"{name} {rows[name][i]}" for name in names if _is_set(rows[name][i]))
+        for i in range(length(rows))
     ]
-    return pd.DataFrame(
-        {
-            "Model": rows["model"].to_list(),
-            "Parameters": settings,
-            "Batch": rows["batch"].to_list(),
-            "Stack": rows["stack"].to_list(),
-        }
-    )
+    return {
+        "Model": list(rows["model"]),
+        "Parameters": settings,
+        "Batch": list(rows["batch"]),
+        "Stack": list(rows["stack"]),
+    }
 
 
-def _known(value: object) -> bool:
-    return not pd.isna(value)  # type: ignore[call-overload]
+def _is_set(value: object) -> bool:
+    return value is not None and value is not pd.NA and value == value  # NaN differs from itself
 
 
-def as_csv(rows: pd.DataFrame) -> bytes:
+def as_csv(rows: Columns | pd.DataFrame) -> bytes:
     """Comma-separated values with a heading."""
-    return rows.to_csv(index=False).encode()
+    return pd.DataFrame(rows).to_csv(index=False).encode()
 
 
-def as_json(rows: pd.DataFrame) -> bytes:
+def as_json(rows: Columns | pd.DataFrame) -> bytes:
     """A list of result rows, as ``--format json`` prints it."""
-    text: str = rows.to_json(orient="records", double_precision=15, indent=1)
+    text: str = pd.DataFrame(rows).to_json(orient="records", double_precision=15, indent=1)
     return text.encode()
 
 
-def as_parquet(rows: pd.DataFrame) -> bytes:
+def as_parquet(rows: Columns | pd.DataFrame) -> bytes:
     """An Apache Parquet file."""
     buffer = io.BytesIO()
-    rows.to_parquet(buffer, index=False)
+    pd.DataFrame(rows).to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 
-def file_stem(rows: pd.DataFrame) -> str:
+def file_stem(rows: Columns | pd.DataFrame) -> str:
     """A file name that says what is in it: ``characterize_conv2d_stack_batch8_6rows``."""
-    if rows.empty:
+    count = len(rows["model"])
+    if not count:
         return "characterize_0rows"
-    first = rows.iloc[0]
-    model = str(first["model"]).replace("/", "-")
-    plural = "row" if len(rows) == 1 else "rows"
-    return f"characterize_{model}_batch{first['batch']}_{len(rows)}{plural}"
+    models, batches = set(rows["model"]), set(rows["batch"])
+    model = str(models.pop()).replace("/", "-") if len(models) == 1 else f"{len(models)}models"
+    batch = f"_batch{batches.pop()}" if len(batches) == 1 else ""
+    return f"characterize_{model}{batch}_{count}{'row' if count == 1 else 'rows'}"

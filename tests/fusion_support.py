@@ -141,6 +141,10 @@ def faults(kernels: KernelGraph) -> list[str]:
         return ["an operator is in no kernel, or in two"]
     producer = {v: i for i, op in enumerate(graph.operators) for v in op.outputs}
     escapes = {graph.values[v].source for v in graph.outputs}
+    for value in graph.inputs:  # the last version of an input that was changed in place
+        storage = graph.values[value].storage
+        versions = [v for v in producer if graph.values[v].storage == storage]
+        escapes |= {max(versions)} if versions else set()
     members, built = _members(kernels, producer)
     home = {i: n for n, inside in enumerate(members) for i in inside}
     memory = {n for n, value in enumerate(graph.values) if value.source == n and n not in producer}

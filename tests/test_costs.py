@@ -33,7 +33,9 @@ def worked_examples() -> dict[str, list[Call]]:
     for estimator in ESTIMATORS.values():
         calls: list[Call] = []
 
-        def recorded(name: str, inputs: Any, *outputs: Any, _calls: Any = calls, **rest: Any) -> Cost:
+        def recorded(
+            name: str, inputs: Any, *outputs: Any, _calls: Any = calls, **rest: Any
+        ) -> Cost:
             _calls.append((name, inputs, outputs, rest))
             return original(name, inputs, *outputs, **rest)
 
@@ -306,18 +308,24 @@ def test_counts_are_whole_and_transcendentals_are_part_of_the_arithmetic(
 @pytest.mark.parametrize(("name", "inputs", "outputs", "rest"), CALLS)
 def test_nothing_is_read_or_written_that_is_not_there(name, inputs, outputs, rest):
     cost = costs.estimate(name, inputs, *outputs, **rest)
-    tensors = [s for shape in inputs.values() for s in (shape if isinstance(shape, list) else [shape])]
+    tensors = [
+        s for shape in inputs.values() for s in (shape if isinstance(shape, list) else [shape])
+    ]
     for moved, shapes in ((cost.reads, tensors), (cost.writes, outputs)):
         if moved is not None:
             assert len(moved) == len(shapes)
-            assert all(m is None or m <= np.prod(s, dtype=int) for m, s in zip(moved, shapes, strict=True))
+            assert all(
+                m is None or m <= np.prod(s, dtype=int) for m, s in zip(moved, shapes, strict=True)
+            )
 
 
 SIZE = st.integers(1, 12)
 
 
 @given(SIZE, SIZE, SIZE, SIZE, SIZE, st.integers(1, 5), st.integers(1, 4))
-def test_a_grouped_convolution_is_that_many_convolutions(batch, rows, columns, c_in, c_out, kernel, groups):
+def test_a_grouped_convolution_is_that_many_convolutions(
+    batch, rows, columns, c_in, c_out, kernel, groups
+):
     whole = costs.estimate(
         "aten.conv2d",
         {"input": (batch, c_in * groups, 99, 99), "weight": (c_out * groups, c_in, kernel, kernel)},
@@ -359,11 +367,15 @@ def test_attention_is_its_two_matrix_products(batch, heads, queries, keys, wide,
     assert cost.macs == scores.macs + values.macs
 
 
-BATCHED = {
+BATCHED: dict[str, tuple[dict[str, Any], tuple[int, ...], dict[str, Any]]] = {
     "aten.conv2d": ({"input": (1, 4, 9, 9), "weight": (6, 4, 3, 3)}, (1, 6, 7, 7), {}),
     "aten.conv_transpose2d": ({"input": (1, 4, 5, 5), "weight": (4, 6, 2, 2)}, (1, 6, 10, 10), {}),
     "aten.linear": ({"input": (1, 7), "weight": (3, 7)}, (1, 3), {}),
-    "aten.layer_norm": ({"input": (1, 5, 8), "weight": (8,)}, (1, 5, 8), {"normalized_shape": (8,)}),
+    "aten.layer_norm": (
+        {"input": (1, 5, 8), "weight": (8,)},
+        (1, 5, 8),
+        {"normalized_shape": (8,)},
+    ),
     "aten.group_norm": ({"input": (1, 6, 4), "weight": (6,)}, (1, 6, 4), {"num_groups": 2}),
     "aten.softmax": ({"self": (1, 5, 8)}, (1, 5, 8), {"dim": -1}),
     "aten.max_pool2d": ({"self": (1, 4, 8, 8)}, (1, 4, 4, 4), {"kernel_size": 2}),
@@ -382,3 +394,17 @@ def test_work_grows_with_the_batch_and_an_empty_batch_has_none(name, batch):
     many = costs.estimate(name, many_inputs, (batch, *output[1:]), **attributes)
     assert many.macs == batch * one.macs
     assert many.vector_flops == batch * one.vector_flops
+
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_one_array_among_numbers_is_enough(name):
+    inputs, output, attributes = BATCHED[name]
+    first, *rest = inputs
+    batches = np.array([0, 1, 64])
+    many_inputs = {first: (batches, *inputs[first][1:]), **{key: inputs[key] for key in rest}}
+    together = costs.estimate(name, many_inputs, (batches, *output[1:]), **attributes)
+    one = costs.estimate(name, inputs, output, **attributes)
+    for index, batch in enumerate(batches):
+        expected = (batch * one.macs, batch * one.vector_flops)
+        assert tuple(taken(together, index)[:2]) == expected
+    assert together.kind is one.kind

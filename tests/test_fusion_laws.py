@@ -12,7 +12,7 @@ from tests.fusion_support import Net, elements, faults, total_bytes, total_macs
 from characterize.fusion import fuse, unfused
 from characterize.records import Graph, KernelGraph
 
-FULL, POOLED, WIDE = (2, 4, 6, 6), (2, 4, 1, 1), (2, 8, 6, 6)
+FULL, POOLED, WIDE = (3, 4, 6, 6), (3, 4, 1, 1), (3, 8, 6, 6)
 STACKS = ("eager", "compiled", "engine")
 
 UNARY = ("relu", "exp", "sigmoid", "relu_")
@@ -44,7 +44,7 @@ def _step(draw, net: Net, values: list[int]) -> int:
             name = draw(st.sampled_from(UNARY))
             return net.op(name, (x,), shape, inplace=name.endswith("_") and net.values[x].source == x)
         case "view":
-            return net.view(x, *draw(st.sampled_from([shape, (2, 144), (6, 6, 8), (2, 4, 3)])))
+            return net.view(x, *draw(st.sampled_from([shape, (3, 144), (6, 6, 12), (3, 4, 5)])))
         case "conv":
             return net.conv(x, 4)
         case "bn":
@@ -119,7 +119,7 @@ def _read_elements(graph: Graph, kernels: KernelGraph) -> int:
 @settings(max_examples=60, deadline=None)
 def test_symbols_in_place_of_numbers_change_nothing(stack, graph):
     """Text for every dimension, the same text for the same number: a comparison never evaluates."""
-    names = {2: "batch", 4: "c", 6: "s", 8: "2*c", 3: "s//2", 144: "c*s*s"}
+    names = {3: "batch", 4: "c", 6: "s", 8: "2*c", 5: "s - 1", 12: "batch*c", 144: "c*s**2"}
     values = tuple(
         dataclasses.replace(v, shape=tuple(names.get(d, d) for d in v.shape)) for v in graph.values
     )

@@ -60,7 +60,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="characterize",
         description="Latency, energy and speedup of a PyTorch network on CPU, GPU, TPU and KPU.",
-        epilog="Start with: characterize project resnet --set depth=50 --batch 8 --hardware all",
+        epilog="Start with: characterize project resnet --batch 8 --hardware gpu",
     )
     parser.add_argument("--version", action="version", version=f"characterize {__version__}")
     subparsers = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)

@@ -96,9 +96,11 @@ def run_check(arguments: argparse.Namespace) -> int:
     from characterize import hardware
 
     problems = hardware.check(arguments.file)
+    if len(problems) == 1:
+        msg = f"{arguments.file} is refused: {problems[0]}"
+        raise BrokenRecordError(msg)
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        msg = "\n  ".join([f"{arguments.file} has {count}:", *problems])
+        msg = "\n  ".join([f"{arguments.file} has {len(problems)} problems:", *problems])
         raise BrokenRecordError(msg)
     profile = hardware.load(arguments.file)
     print(f"{arguments.file} is fine: {profile.title}, {len(profile.stated)} figures with sources.")

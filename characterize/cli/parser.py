@@ -16,10 +16,11 @@ _MISSING = re.compile(r"the following arguments are required: (?P<names>.+)")
 
 
 class _Help(argparse.HelpFormatter):
-    """Room for the longest option beside its help."""
+    """Room for the longest option, and for the longest verb, beside its help."""
 
     def __init__(self, prog: str, **settings: Any) -> None:
         super().__init__(prog, **{"max_help_position": 30, **settings})
+        self._action_max_length = 15  # argparse forgets that verbs are indented twice
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from characterize.cli import output, tables
@@ -40,6 +40,7 @@ _KERNEL_COLUMNS: Final = {
     "tiles": "tiles",
 }
 _NO_SETTINGS: Final = {"model", "family"}
+_NAMED: Final = 4  # more devices than that are counted, not listed
 _WEAK: Final = {
     Confidence.DATASHEET: "projected from published figures, not yet held against measurements",
     Confidence.DESIGN: "a design without silicon: nobody can have measured it",
@@ -123,15 +124,17 @@ def run(arguments: argparse.Namespace) -> int:
         output.note(note)
     if answer.left_out:
         output.note(f"left out, without {arguments.precision}: {', '.join(answer.left_out)}")
-    output.emit(answer.table, arguments, table)
+    output.emit(answer.table, arguments, lambda rows: table(rows, arguments.baseline))
     return 0
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def table(rows: Sequence[Mapping[str, Any]], baseline: str | None = None) -> str:
     """Result rows as a person reads them: what all share above, a line a device below."""
     shown = [{**row, "interval": _interval(row)} for row in rows]
-    parts = [_heading(rows[0]), _totals(rows), "", tables.of(shown, _COLUMNS), *_remarks(rows)]
-    return "\n".join(parts)
+    remarks = [*_over(rows, baseline), *_remarks(rows)]
+    return "\n".join(
+        [_heading(rows[0]), _totals(rows), "", tables.of(shown, _COLUMNS), "", *remarks]
+    ).rstrip()
 
 
 def kernel_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -171,14 +174,25 @@ def _interval(row: Mapping[str, Any]) -> str:
     return f"{tables.cell('latency_s', low)} to {tables.cell('latency_s', high)}"
 
 
-def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _over(rows: Sequence[Mapping[str, Any]], baseline: str | None) -> list[str]:
+    """Which device the speedups are relative to: the one named, else the one that is 1 exactly."""
+    found = baseline or next((row["hardware"] for row in rows if row["speedup"] == 1.0), None)
+    return [f"speedup: over {found}"] if found else []
+
+
+def _remarks(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What a reader should know before trusting a line."""
-    remarks = []
     for confidence, meaning in _WEAK.items():
         names = [row["hardware"] for row in rows if row["confidence"] == confidence]
         if names:
-            remarks.append(f"{confidence.value}: {meaning} ({', '.join(names)})")
+            yield f"{confidence.value}: {meaning} ({_listed(names, len(rows))})"
     full = [row["hardware"] for row in rows if row["fits"] is False]
     if full:
-        remarks.append(f"does not fit into the device's memory: {', '.join(full)}")
-    return ["", *remarks] if remarks else []
+        yield f"does not fit into the device's memory: {', '.join(full)}"
+
+
+def _listed(names: Sequence[str], of: int) -> str:
+    """A few names, or how many there are."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"all {of} devices" if len(names) == of else f"{len(names)} of {of} devices"

@@ -58,9 +58,9 @@ def _range(item: str) -> list[Value]:
     if count > LIMIT:
         msg = f"{item!r} stands for {count:,} values; {LIMIT:,} are the most."
         raise InvalidValueError(msg)
-    whole = all("." not in part and "e" not in part.lower() for part in parts)
-    steps = (first + index * step for index in range(count))
-    return [int(number) if whole else float(number) for number in steps]
+    if all("." not in part and "e" not in part.lower() for part in parts):
+        return list(range(int(first), int(last) + 1, int(step)))
+    return [float(first + index * step) for index in range(count)]
 
 
 def _value(item: str) -> Value:

@@ -66,6 +66,8 @@ def cell(name: str, value: Any) -> str:
         for end, unit in _UNITS:
             if name.endswith(end):
                 return si(value, unit)
+        if name == "speedup":
+            return f"{value:.4g}x"
         return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
     return str(value)
 

@@ -44,8 +44,6 @@ ACTIVATIONS: Final[Mapping[str, Activation]] = MappingProxyType(
         "aten.rrelu_with_noise": Activation(2, 0, "x if x > 0, otherwise slope * x"),
         "aten.hardshrink": Activation(2, 0, "x if |x| > bound, otherwise 0"),
         "aten.softshrink": Activation(3, 0, "x - bound, x + bound or 0"),
-        "aten.softsign": Activation(3, 0, "x / (1 + |x|)"),
-        "aten.tanhshrink": Activation(2, 1, "x - tanh(x)"),
         "aten.glu": Activation(5, 1, "a * sigmoid(b), an element of the output"),
     }
 )

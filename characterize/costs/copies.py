@@ -178,6 +178,9 @@ def fold(work: Work) -> Cost:
 
 @cost_of(
     "aten._unsafe_view",
+    "aten.unsafe_split",
+    "aten.unsafe_split_with_sizes",
+    "aten.unsafe_chunk",
     "aten.lift_fresh",
     "aten._assert_async",
     "aten._assert_scalar",

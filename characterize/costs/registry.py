@@ -226,7 +226,7 @@ def priced(graph: Graph) -> Graph:
 
 def estimate(
     name: str,
-    inputs: Mapping[str, Shape | list[Shape]],
+    inputs: Mapping[str, Sequence[Any]],
     *outputs: Shape,
     input_dtypes: Mapping[str, str] = MappingProxyType({}),
     output_dtype: str = "float32",
@@ -251,10 +251,10 @@ def estimate(
     )
 
 
-def _flat(inputs: Mapping[str, Shape | list[Shape]]) -> Iterator[tuple[str, Shape]]:
+def _flat(inputs: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Shape]]:
     for argument, shapes in inputs.items():
         for shape in shapes if isinstance(shapes, list) else [shapes]:
-            yield argument, shape
+            yield argument, tuple(shape)
 
 
 def smaller(first: Count, second: Count) -> Count:

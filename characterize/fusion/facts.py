@@ -89,18 +89,19 @@ def gather(graph: Graph) -> Facts:
 def _escapes(graph: Graph) -> frozenset[int]:
     """Values that must be in memory at the end: outputs, and what was changed in place outside.
 
-    An in-place operator on an input, a parameter or a buffer changes memory that the caller sees.
+    An in-place operator on an input, a parameter or a buffer changes memory that the caller sees;
+    of several, the last one's result is what is seen.
     """
     values = graph.values
     outside = {value.storage for value in values if value.role is Role.INPUT or value.name}
-    changed = [
-        out
+    changed = {
+        values[out].storage: out
         for operator in graph.operators
         if operator.inplace
         for out in operator.outputs
         if values[out].storage in outside
-    ]
-    return frozenset(values[v].source for v in (*graph.outputs, *changed))
+    }
+    return frozenset(values[v].source for v in (*graph.outputs, *changed.values()))
 
 
 def _is_weight(graph: Graph, operator: Operator) -> bool:

@@ -125,11 +125,16 @@ _LOG_STD: Final[Mapping[Confidence, Assumption]] = MappingProxyType(
 Figures = Mapping[str, Figure]
 
 
-def missing(architecture: Architecture, confidence: Confidence, stated: Figures) -> Figures:
-    """The figures that models need and ``stated`` lacks, by dotted key."""
+def missing(
+    architecture: Architecture, confidence: Confidence, usual: Precision, stated: Figures
+) -> Figures:
+    """The figures that models need and ``stated`` lacks, by dotted key.
+
+    ``usual`` is the device's default precision, whose peak others are taken from.
+    """
     found = {key: _of(table[architecture]) for key, table in BY_ARCHITECTURE.items()}
     found["uncertainty.log_std"] = _of(_LOG_STD[confidence])
-    found |= _vector_peak(architecture, stated)
+    found |= _vector_peak(architecture, usual, stated)
     found |= _idle(architecture, stated)
     found |= _compute_energy(architecture, {**found, **stated})
     found |= _vector_energy(architecture, {**found, **stated})
@@ -150,7 +155,7 @@ def _peaks(figures: Figures, section: str = "peak_flops_per_s") -> dict[Precisio
     return {precision: number for precision, number in numbers.items() if number is not None}
 
 
-def _vector_peak(architecture: Architecture, stated: Figures) -> Figures:
+def _vector_peak(architecture: Architecture, usual: Precision, stated: Figures) -> Figures:
     if _peaks(stated, "vector_flops_per_s"):
         return {}
     peaks = _peaks(stated)
@@ -158,8 +163,8 @@ def _vector_peak(architecture: Architecture, stated: Figures) -> Figures:
         why = "the fp32 peak, which is that of the SIMD units or scalar lanes"
         return {"vector_flops_per_s.fp32": Figure.assumed(peaks[Precision.FP32], why)}
     share, why = _VECTOR_SHARE[architecture]
-    widest = next(iter(peaks.values()))
-    return {"vector_flops_per_s.fp32": Figure.assumed(share * widest, why)}
+    peak = peaks.get(usual, 0.0)
+    return {"vector_flops_per_s.fp32": Figure.assumed(share * peak, why)}
 
 
 def _power_limit(stated: Figures) -> float | None:

@@ -37,6 +37,7 @@ class _Findings:
 
     problems: list[str] = field(default_factory=list)
     sources: Mapping[str, str] = field(default_factory=dict)
+    read_on: datetime.date | None = None
     figures: dict[str, Figure] = field(default_factory=dict)
     fitted: dict[str, Fitted] = field(default_factory=dict)
 
@@ -76,14 +77,17 @@ def read(text: str, name: str | None = None) -> tuple[Profile | None, list[str]]
             f"name is {identity['name']!r}, but the file is called {name!r}: make them equal."
         )
     found.sources = _sources(document.get("sources", {}), found)
-    apart = {*schema.IDENTITY, "sources"}
+    found.read_on = _read_on(document.get("read_on"), found)
+    apart = {*schema.IDENTITY, *schema.SHARED}
     _section("", {key: raw for key, raw in document.items() if key not in apart}, found)
     if not {*schema.REQUIRED_IDENTITY} <= {*identity}:
         return None, found.problems
     architecture = identity["architecture"]
     identity.setdefault("execution_model", execution.BY_ARCHITECTURE[architecture])
     profile = Profile(**identity, stated=Frozen(found.figures), fitted=Frozen(found.fitted))
-    return profile, [*found.problems, *_missing(profile)]
+    seen = tuple(found.problems)  # what is there and broken is not also missing
+    broken = {key for key in schema.KEYS if any(p.startswith(f"{key} ") for p in seen)}
+    return profile, [*seen, *(problem for key, problem in _missing(profile) if key not in broken)]
 
 
 # Identity
@@ -115,6 +119,14 @@ def _sources(raw: Any, found: _Findings) -> Mapping[str, str]:
         if not isinstance(text, str) or not text.strip():
             found.add(f"sources.{name} is {text!r}, but must be a text.")
     return {name: text for name, text in raw.items() if isinstance(text, str)}
+
+
+def _read_on(raw: Any, found: _Findings) -> datetime.date | None:
+    """When the figures without a date of their own were read."""
+    if raw is not None and type(raw) is not datetime.date:
+        found.add(f"read_on is {raw!r}, but must be a date such as 2026-11-22.")
+        return None
+    return raw
 
 
 # Sections and figures
@@ -171,7 +183,7 @@ def _figure(key: str, raw: Any, found: _Findings) -> None:
             value,
             FigureKind(raw["kind"]),
             found.sources.get(raw["source"], raw["source"]),
-            raw.get("read_on"),
+            raw.get("read_on", found.read_on),
             raw.get("note", ""),
         )
 
@@ -273,27 +285,22 @@ def _fit(key: str, raw: Any) -> tuple[Fit | None, list[str]]:
 # What must be there
 
 
-def _missing(profile: Profile) -> list[str]:
-    """Figures without which nothing can be projected."""
-    has, problems = profile.value, []
-    default = profile.default_precision
-    if has(f"peak_flops_per_s.{default}") is None:
+def _missing(profile: Profile) -> Iterable[tuple[str, str]]:
+    """Figures without which nothing can be projected: their keys, and what to say."""
+    has, default = profile.value, profile.default_precision
+    peak = f"peak_flops_per_s.{default}"
+    if has(peak) is None:
         peaks = ", ".join(profile.precisions) or "none"
-        problems.append(
-            f"default_precision is {default}, but peak_flops_per_s.{default} is missing"
-            f" (peaks given: {peaks})."
-        )
+        yield peak, f"default_precision is {default}, but {peak} is missing (peaks given: {peaks})."
     if profile.is_reference:
-        needed = ("reference.latency_factor", f"energy.j_per_flop.{default}",
-                  "energy.memory_j_per_byte")  # fmt: skip
-        return problems + [f"{key} is missing: the reference model needs it."
-                           for key in needed if has(key) is None]  # fmt: skip
-    if profile.on_chip_only:
-        if has("on_chip.capacity_bytes") is None:
-            problems.append("memory.on_chip_only is true, but on_chip.capacity_bytes is missing.")
+        needed = ("reference.latency_factor", f"energy.j_per_flop.{default}")
+        for key in (*needed, "energy.memory_j_per_byte"):
+            if has(key) is None:
+                yield key, f"{key} is missing: the reference model needs it."
+    elif profile.on_chip_only:
+        key = "on_chip.capacity_bytes"
+        if has(key) is None:
+            yield key, f"memory.on_chip_only is true, but {key} is missing."
     elif has("memory.bytes_per_s") is None:
-        problems.append(
-            "memory.bytes_per_s is missing: state it, or memory.on_chip_only for a device"
-            " without memory of its own."
-        )
-    return problems
+        how = "state it, or memory.on_chip_only for a device without memory of its own"
+        yield "memory.bytes_per_s", f"memory.bytes_per_s is missing: {how}."

@@ -71,7 +71,9 @@ class Profile:
         """Dotted key -> figure: what the file states, then what is assumed for its architecture."""
         known = dict(self.stated)
         if not self.is_reference:
-            known |= assumptions.missing(self.architecture, self.confidence, self.stated)
+            known |= assumptions.missing(
+                self.architecture, self.confidence, self.default_precision, self.stated
+            )
         return Frozen(known)
 
     @cached_property
@@ -177,8 +179,13 @@ class Profile:
 
     @property
     def memory_capacity_bytes(self) -> float:
-        """Size of the main memory, infinite where it is not stated."""
-        return self.number("memory.capacity_bytes", math.inf)
+        """What a network must fit into, infinite where it is not stated.
+
+        A device without memory and without a link to a host's has what is on the chip.
+        """
+        alone = self.on_chip_only and self.value("link.bytes_per_s") is None
+        without = self.on_chip_capacity_bytes if alone else math.inf
+        return self.number("memory.capacity_bytes", without)
 
     @property
     def on_chip_capacity_bytes(self) -> float:

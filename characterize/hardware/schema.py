@@ -27,6 +27,7 @@ IDENTITY: Final = MappingProxyType(
         "summary": "one sentence for a reader who does not know the device",
     }
 )
+SHARED: Final = ("read_on", "sources")  # what figures share: a date, and citations by short name
 REQUIRED_IDENTITY: Final = ("name", "title", "vendor", "architecture", "default_precision")
 
 

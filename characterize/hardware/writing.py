@@ -18,14 +18,15 @@ def to_toml(profile: Profile) -> str:
 
     Only what is stated is written; assumptions by architecture are made again when it is read.
     """
-    names_of = _named_sources(profile)
+    names_of, day = _named_sources(profile), _usual_day(profile)
     lines = [f"{key} = {_scalar(value)}" for key, value in _identity(profile).items()]
+    lines += [f"read_on = {_scalar(day)}"] if day else []
     for section, names in schema.FIELDS.items():
         stated = {name: profile.stated.get(schema.dotted(section, name)) for name in names}
         figures = {name: figure for name, figure in stated.items() if figure is not None}
         if figures and section:
             lines += ["", f"[{section}]"]
-        lines += [f"{name} = {_figure(figure, names_of)}" for name, figure in figures.items()]
+        lines += [f"{name} = {_figure(figure, names_of, day)}" for name, figure in figures.items()]
     if names_of:
         lines += ["", "[sources]"]
         lines += [f"{name} = {_scalar(source)}" for source, name in names_of.items()]
@@ -55,12 +56,18 @@ def _named_sources(profile: Profile) -> dict[str, str]:
     return named
 
 
-def _figure(figure: Figure, names_of: Mapping[str, str]) -> str:
+def _usual_day(profile: Profile) -> datetime.date | None:
+    """The day most figures were read on; None if some have none, as they would inherit it."""
+    days = Counter(f.read_on for f in profile.stated.values() if f.value is not None)
+    return None if None in days or not days else days.most_common(1)[0][0]
+
+
+def _figure(figure: Figure, names_of: Mapping[str, str], day: datetime.date | None) -> str:
     if figure.value is None:
         return f"{{ unsourced = {_scalar(figure.source)} }}"
     source = names_of.get(figure.source, figure.source)
     parts: dict[str, Any] = {"value": figure.value, "kind": figure.kind.value, "source": source}
-    parts |= {"read_on": figure.read_on} if figure.read_on else {}
+    parts |= {"read_on": figure.read_on} if figure.read_on not in (None, day) else {}
     parts |= {"note": figure.note} if figure.note else {}
     return f"{{ {', '.join(f'{name} = {_scalar(value)}' for name, value in parts.items())} }}"
 

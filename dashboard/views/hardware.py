@@ -95,8 +95,8 @@ def where(name: str, names: list[str]) -> None:
     with st.container(border=True):
         st.markdown(
             "**Arithmetic against bandwidth**",
-            help="A device low and right moves data easily; one high and left needs many operations "
-            "on each byte to be used well.",
+            help="A device low and right moves data easily; one high and left needs many "
+            "operations on each byte to be used well.",
         )
         panels.draw(
             charts.places,

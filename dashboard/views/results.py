@@ -8,6 +8,7 @@ import streamlit as st
 from characterize.errors import CharacterizeError
 from dashboard import panels, queries, tables
 
+MOST = 2_000  # rows that are sent to the browser; more are filtered or downloaded
 CHOICES = {"model": "Model", "hardware": "Device", "precision": "Precision", "stack": "Stack"}
 
 
@@ -22,9 +23,11 @@ def everything() -> pd.DataFrame | None:
 @st.fragment
 def browse(rows: pd.DataFrame) -> None:
     chosen = narrowed(rows)
-    chosen = tables.filtered(chosen, panels.filters())
-    st.caption(f"{len(chosen):,} of {len(rows):,} rows")
-    panels.stored_table(chosen)
+    chosen = chosen.iloc[tables.passing(chosen, panels.filters())]
+    count = len(chosen)
+    more = f", the first {MOST:,} shown" if count > MOST else ""
+    st.caption(f"{count:,} of {len(rows):,} rows{more}. The files hold all {count:,}.")
+    panels.stored_table(chosen.head(MOST).to_dict("list"))
     panels.downloads(chosen, "stored")
 
 

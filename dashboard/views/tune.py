@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from characterize.errors import CharacterizeError
 from dashboard import charts, controls, panels, queries, readable, state
 from dashboard.controls import Comparison
 from dashboard.queries import AUTO, Answer, Network, Request
+from dashboard.readable import Columns
 
+SHARES = {
+    "time": ("latency_s", "Time", "s"),
+    "energy": ("energy_dynamic_j", "Dynamic energy", "J"),
+}
 LAST = "_tune_last"  # the last answer that could be computed, kept on the page when one cannot
 
 
@@ -51,7 +55,7 @@ def ask(network: Network, comparison: Comparison):
     return st.session_state[LAST]
 
 
-def pinned_rows(comparison: Comparison) -> pd.DataFrame | None:
+def pinned_rows(comparison: Comparison) -> Columns | None:
     """The pinned configuration on the devices that are compared now."""
     pin = state.pinned()
     if pin is None:
@@ -64,16 +68,13 @@ def pinned_rows(comparison: Comparison) -> pd.DataFrame | None:
 
 
 def results(
-    network: Network, comparison: Comparison, answer: Answer, pinned: pd.DataFrame | None
+    network: Network, comparison: Comparison, answer: Answer, pinned: Columns | None
 ) -> None:
     rows = answer.rows
     titles = {name: device.title for name, device in queries.devices().items()}
     focus = focused(rows, comparison.focus)
     pin = state.pinned()
-    before = None
-    if pinned is not None:
-        same = pinned[pinned["hardware"] == focus["hardware"]]
-        before = same.iloc[0].to_dict() if len(same) else None
+    before = None if pinned is None else row_of(pinned, focus["hardware"])
     panels.left_out(answer.left_out, network.precision)
     for note in answer.notes:
         st.caption(f":material/info: {note}")
@@ -91,11 +92,16 @@ def results(
     panels.table(rows, titles, pinned)
 
 
-def focused(rows: pd.DataFrame, focus: str) -> dict[str, Any]:
+def focused(rows: Columns, focus: str) -> dict[str, Any]:
     """The row of the device looked at: the one asked for, else the fastest."""
-    same = rows[rows["hardware"] == focus]
-    row = same.iloc[0] if focus != AUTO and len(same) else rows.loc[rows["latency_s"].idxmin()]
-    return row.to_dict()
+    latencies = list(rows["latency_s"])
+    fastest = readable.row(rows, latencies.index(min(latencies)))
+    return fastest if focus == AUTO else row_of(rows, focus) or fastest
+
+
+def row_of(rows: Columns, hardware: str) -> dict[str, Any] | None:
+    names = list(rows["hardware"])
+    return readable.row(rows, names.index(hardware)) if hardware in names else None
 
 
 @st.fragment
@@ -104,7 +110,7 @@ def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str
     st.subheader(f"Where it goes on {titles.get(name, name)}", anchor="kernels")
     what = st.segmented_control(
         "Share of",
-        ["time", "energy"],
+        list(SHARES),
         default="time",
         required=True,
         key="kernels.of",
@@ -116,11 +122,8 @@ def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str
     except CharacterizeError as error:
         st.error(str(error), icon=":material/error:")
         return
-    column, title, unit = (
-        ("latency_s", "Time", "s") if what == "time" else ("energy_dynamic_j", "Dynamic energy", "J")
-    )
+    column, title, unit = SHARES[str(what)]
     frame = readable.top_kernels(kernels, column, unit)
-    first = frame.iloc[0]
     with st.container(border=True):
         panels.draw(
             charts.kernels,
@@ -128,7 +131,7 @@ def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str
             title,
             unit,
             key="kernels.chart",
-            alt_text=f"{title} by kernel: {first['label']} takes {first['share']:.0%}",
+            alt_text=f"{title} by kernel: {frame['label'][0]} takes {frame['share'][0]:.0%}",
         )
 
 

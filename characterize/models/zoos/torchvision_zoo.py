@@ -173,29 +173,28 @@ def _describe_detection(name: str, builder: Any, _task: str) -> ZooModel:
     return _zoo_model(name, summary, parameters, make, specs)
 
 
-_CLIPS: Final[Mapping[str, int]] = {"swin3d": 32, "s3d": 16, "r3d": 16, "mc3": 16, "r2plus1d": 16}
-"""Frames that the published operation counts were taken at, by the start of the name."""
+_FRAMES: Final = 16
+"""Frames of the clips that torchvision's published operation counts were taken at."""
 
 
 def _describe_video(name: str, builder: Any, _task: str) -> ZooModel:
     side = _published_size(name)
     fixed = name.startswith("mvit")
-    frames = next((count for start, count in _CLIPS.items() if name.startswith(start)), 16)
     fewest = 14 if name == "s3d" else 1
     sentence = "Frames of the input clip."
     parameters = () if fixed else (
-        integer("frames", frames, fewest, 256, sentence, scale="log", unit="frames"), _size(side),
+        integer("frames", _FRAMES, fewest, 256, sentence, scale="log", unit="frames"), _size(side),
     )  # fmt: skip
 
     def make(**_: Any) -> nn.Module:
         module: nn.Module = builder(weights=None)
         return module
 
-    def specs(batch: Any, frames: Any = frames, input_size: Any = side) -> tuple[TensorSpec, ...]:
+    def specs(batch: Any, frames: Any = _FRAMES, input_size: Any = side) -> tuple[TensorSpec, ...]:
         return (TensorSpec("video", (batch, 3, frames, input_size, input_size)),)
 
     summary = "Video classification model of torchvision" + (
-        f", built for {frames} frames of {side} px." if fixed else "."
+        f", built for {_FRAMES} frames of {side} px." if fixed else "."
     )
     return _zoo_model(name, summary, parameters, make, specs)
 
