@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Final
 
@@ -33,13 +33,17 @@ def cases() -> list[Case]:
 
 
 def quick_cases() -> list[Case]:
-    """The smallest case of every operator and precision, to see that each runs."""
+    """A tiny case of every operator and precision, to see that each runs."""
 
     def size(case: Case) -> int:
         return math.prod(max(number, 1) for number in case.shape.values())
 
     falling = sorted(cases(), key=size, reverse=True)
-    return list({(case.operator, case.precision): case for case in falling}.values())
+    smallest = {(case.operator, case.precision): case for case in falling}
+    return [
+        replace(case, shape={name: min(number, 64) for name, number in case.shape.items()})
+        for case in smallest.values()
+    ]
 
 
 def _key(case: Case) -> tuple[object, ...]:

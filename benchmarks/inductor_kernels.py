@@ -163,13 +163,6 @@ def _functions(source: str) -> int:
     return len(_CALL.findall(body))
 
 
-def split_epilogues(kernels: KernelGraph) -> int:
-    """Kernels if no library call took an epilogue: what Inductor does by default."""
-    from characterize.fusion.fuser import without_epilogues
-
-    return len(without_epilogues(kernels.graph).kernels)
-
-
 def count(name: str) -> Counts:
     """Everything about one model."""
     model, inputs = MODELS[name]()
@@ -182,7 +175,7 @@ def count(name: str) -> Counts:
         model=name,
         operators=len(unfused(graph).kernels),
         compiled=len(compiled.kernels),
-        compiled_split=split_epilogues(compiled),
+        compiled_split=len(fuse(graph, epilogues=False).kernels),
         engine=len(fuse(graph, "engine").kernels),
         inductor=plain,
         inductor_functions=plain_functions,

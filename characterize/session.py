@@ -236,10 +236,11 @@ def kernel_graph(
     asked: Subject, stack: str | Stack, keep: store.Store | None = None
 ) -> KernelGraph:
     """The subject fused for a stack (its sizes still symbolic where it is a family)."""
-    return _frame(asked, stack, keep).graph
+    return frame(asked, stack, keep).graph
 
 
-def _frame(asked: Subject, stack: str | Stack, keep: store.Store | None) -> features.Skeleton:
+def frame(asked: Subject, stack: str | Stack, keep: store.Store | None) -> features.Skeleton:
+    """The distinct kernels of the subject, fused for a stack."""
     found = graph(asked, keep)
     return _skeleton(id(found), _stack(stack), _Holder(found))
 
@@ -272,8 +273,8 @@ def columns(
     asked: Subject, stack: str | Stack = Stack.COMPILED, keep: store.Store | None = None
 ) -> features.Columns:
     """The subject's kernels as columns, one configuration wide."""
-    frame = _frame(asked, stack, keep)
-    return _columns(asked, _stack(stack), _FrameHolder(frame))
+    found = frame(asked, stack, keep)
+    return _columns(asked, _stack(stack), _FrameHolder(found))
 
 
 # answers

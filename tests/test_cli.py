@@ -371,6 +371,64 @@ def test_progress_is_shown_to_a_person_only(capsys, monkeypatch):
     assert output.progress() is not None
 
 
+# project, with nothing replaced
+
+REPORT = [
+    "project",
+    "conv2d_stack",
+    "--batch",
+    "32",
+    "--baseline",
+    "reference_cpu",
+    "--format",
+    "json",
+]
+REPORT += ["--hardware", "reference_cpu", "reference_gpu", "reference_tpu", "reference_kpu"]
+
+
+@pytest.mark.parametrize(
+    ("in_channels", "flops", "moved"),
+    [(16, 1_818_230_784, 50_359_296), (3, 1_327_497_216, 43_536_064)],
+)
+def test_the_reports_configuration_gives_its_figures(capsys, in_channels, flops, moved):
+    # tests/test_report.py has the arithmetic
+    code, out, err = run(capsys, *REPORT, "--set", f"in_channels={in_channels}")
+    rows = _strict(out)
+    assert (code, err) == (0, "")
+    assert {
+        (row["flops"], row["memory_bytes"], row["tiles"], row["uncounted"]) for row in rows
+    } == {(flops, moved, 3, 0)}
+    # peak / factor / 100 GFLOP/s: 10e12 / 0.6 / 1e11 = 166.7, 45e12 / 0.6 / 1e11, 1e12 / 0.6 / 1e11
+    assert [round(row["speedup"], 1) for row in rows] == [1.0, 166.7, 750.0, 16.7]
+
+
+def test_the_same_request_again_is_answered_from_the_store_without_torch(capsys):
+    _, first, _ = run(capsys, *REPORT)
+    check = (
+        f"import sys; from characterize import cli; cli.main({REPORT!r});"
+        "print('torch' in sys.modules, file=sys.stderr)"
+    )
+    again = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    )
+    assert again.stdout == first
+    assert again.stderr == "False\n"
+
+
+def test_rows_are_printed_though_the_store_cannot_be_used(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path))
+    code, out, err = run(capsys, *REPORT)
+    assert (code, len(_strict(out))) == (0, 4)
+    assert "is a directory, not a file" in err
+
+
+def test_kernels_are_listed_with_what_made_them(capsys):
+    _, out, _ = run(capsys, *REPORT, "--kernels")
+    rows = [row for row in _strict(out) if row["hardware"] == "reference_cpu"]
+    assert [row["pattern"] for row in rows] == ["conv+relu"] * 3
+    assert sum(row["flops"] for row in rows) == 1_327_497_216
+
+
 # the catalogues
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from characterize.errors import InvalidValueError, StoreError, UnknownNameError
-from characterize.store import Store, access, default_path, key, schema
+from characterize.store import Store, access, behind, default_path, key, schema
 from characterize.store.schema import HEAD, SCHEMA_VERSION, TAIL
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
@@ -322,6 +323,12 @@ def test_an_export_to_json_has_null_for_what_is_not_finite(store, tmp_path):
     assert written["latency_high_s"] is None
 
 
+def test_an_export_to_csv_is_written_as_pandas_writes_it(store, tmp_path):
+    store.put([("a", row(speedup=math.nan, fits=None)), ("b", row(fits=False, layers=None))])
+    store.export(tmp_path / "rows.csv")
+    assert (tmp_path / "rows.csv").read_text() == store.frame("FROM results").to_csv(index=False)
+
+
 def test_an_export_of_a_store_that_is_not_there_has_no_rows(store, tmp_path):
     assert store.export(tmp_path / "rows.csv") == 0
     assert (tmp_path / "rows.csv").read_text().startswith("model,family,batch")
@@ -569,6 +576,75 @@ with access.opened(store.path, write=True) as connection:
     store.put([("b", row())])
     assert (store.template("kept"), store.template("lost")) == (b"x", None)
     assert list(store.rows(["a", "b"])) == ["a", "b"]
+
+
+# writing behind
+
+
+def test_rows_put_later_are_there_after_a_flush(store):
+    store.put_later([("a", row())], model_version="1")
+    store.put_later([("b", row())], model_version="2")
+    Store(store.path).flush()  # one queue a file
+    assert store.info()["model_versions"] == {"1": 1, "2": 1}
+    assert store.trouble == ""
+
+
+def test_rows_put_later_are_written_by_themselves(store):
+    queue = behind.Queue(lambda rows, version: store.put(rows, model_version=version), delay_s=0.0)
+    for index in range(3):
+        queue.add([(str(index), row())], "")
+    while queue:  # the test's time limit is what fails it
+        time.sleep(0.01)
+    assert len(store.rows(["0", "1", "2"])) == 3
+
+
+def test_rows_that_could_not_be_written_stay_queued_and_say_why():
+    written, broken = [], [True]
+
+    def write(rows, _version):
+        if broken[0]:
+            raise StoreError("in use by process 7")
+        written.extend(rows)
+
+    queue = behind.Queue(write, delay_s=60.0)  # only flushed by hand
+    queue.add([("a", {"batch": 1}), ("a", {"batch": 2})], "")
+    with pytest.raises(StoreError, match="process 7"):
+        queue.flush()
+    assert (len(queue), queue.trouble) == (1, "in use by process 7")
+    broken[0] = False
+    queue.flush()
+    assert (len(queue), queue.trouble, written) == (0, "", [("a", {"batch": 2})])
+
+
+def test_a_row_queued_again_while_it_is_written_is_written_again():
+    written = []
+
+    def write(rows, _version):
+        written.extend(rows)
+        if len(written) == 1:
+            queue.add([("a", {"batch": 2})], "")
+
+    queue = behind.Queue(write, delay_s=60.0)
+    queue.add([("a", {"batch": 1})], "")
+    queue.flush()
+    assert len(queue) == 1
+    queue.flush()
+    assert written == [("a", {"batch": 1}), ("a", {"batch": 2})]
+
+
+def test_a_queue_lets_the_oldest_rows_go_when_it_overflows(monkeypatch):
+    monkeypatch.setattr(behind, "LIMIT", 2)
+    written: list[tuple[str, behind.Row]] = []
+    queue = behind.Queue(lambda rows, _version: written.extend(rows), delay_s=60.0)
+    queue.add([(name, {}) for name in "abc"], "")
+    queue.flush()
+    assert [name for name, _ in written] == ["b", "c"]
+
+
+def test_what_is_queued_when_a_process_ends_is_written(store):
+    with script(store.path, "store.put_later([('a', {'model': 'm', 'batch': 1})])") as writer:
+        assert writer.wait(timeout=60) == 0
+    assert store.rows(["a"])["a"]["batch"] == 1
 
 
 def test_importing_the_store_loads_neither_duckdb_nor_pandas():

@@ -12,25 +12,14 @@ import heapq
 from dataclasses import dataclass, field
 
 from characterize.fusion.facts import Facts
-from characterize.fusion.stacks import EPILOGUES
-from characterize.fusion.tables import CALLS, ELEMENTWISE
-from characterize.records import Stack
+from characterize.fusion.tables import CALLS, ELEMENTWISE, Loop
 
 MAX_REGION = 64  # operators in one region
 MAX_LOOKAHEAD = 16  # operators beyond the last place where the region could be cut
 
 
-@dataclass(slots=True)
-class Region:
-    """A call with its epilogue. ``operators[0]`` is the call, the last makes what leaves."""
-
-    operators: list[int]
-    stopped: str = ""  # why it grew no further
-
-    @property
-    def exit(self) -> int:
-        """The operator whose result leaves the region."""
-        return self.operators[-1]
+Region = tuple[int, ...]
+"""A call and its epilogue, in order: the first is the call, the last makes what leaves."""
 
 
 @dataclass(slots=True)
@@ -39,31 +28,30 @@ class _Growth:
 
     operators: list[int]
     open: dict[int, int]
-    queue: list[int]
+    queue: list[int] = field(default_factory=list)
     committed: int = 1
     seen: set[int] = field(default_factory=set)
 
 
-def regions(facts: Facts, stack: Stack) -> dict[int, Region]:
-    """A region for every call of the graph, by the index of the call.
+def regions(facts: Facts, takers: frozenset[Loop]) -> dict[int, Region]:
+    """A region for every call of the graph, by its index; ``takers`` are given an epilogue.
 
     Calls are taken last first, so that a residual addition goes to the later of its two producers:
     by the time that one runs, the other's result is in memory.
     """
     taken: set[int] = set()
     found: dict[int, Region] = {}
-    allowed = EPILOGUES[stack]
     for index in range(len(facts.loops) - 1, -1, -1):
         loop = facts.loops[index]
         if loop not in CALLS:
             continue
         plain = (
-            loop not in allowed
+            loop not in takers
             or facts.weight[index]
             or len(facts.graph.operators[index].outputs) != 1
         )
-        region = Region([index]) if plain else _grow(facts, index, taken)
-        taken.update(region.operators)
+        region = (index,) if plain else _grow(facts, index, taken)
+        taken.update(region)
         found[index] = region
     return found
 
@@ -71,36 +59,36 @@ def regions(facts: Facts, stack: Stack) -> dict[int, Region]:
 def _grow(facts: Facts, call: int, taken: set[int]) -> Region:
     """The largest region from ``call`` that one value leaves."""
     value = facts.graph.operators[call].outputs[0]
-    growth = _Growth([call], {value: len(facts.uses[value])}, list(facts.uses[value]))
-    stopped = ""
-    if value in facts.escapes:
-        growth.queue.clear()
-    while growth.queue and not stopped:
+    growth = _Growth([call], {value: len(facts.uses[value])})
+    if value not in facts.escapes:
+        growth.queue.extend(facts.uses[value])
+    while growth.queue:
         index = heapq.heappop(growth.queue)
         if index in growth.seen:
             continue
-        stopped = _refusal(facts, growth, index, taken) or _add(facts, growth, index)
-    return Region(growth.operators[: growth.committed], stopped)
+        if index in taken or not _fits(facts, growth, index):
+            break
+        _add(facts, growth, index)
+        if facts.graph.operators[index].outputs[0] in facts.escapes:
+            break
+    return tuple(growth.operators[: growth.committed])
 
 
-def _refusal(facts: Facts, growth: _Growth, index: int, taken: set[int]) -> str:
-    """Why an operator can't join, or nothing."""
-    if index in taken:
-        return "taken"
+def _fits(facts: Facts, growth: _Growth, index: int) -> bool:
+    """Whether an operator walks over the call's result, element by element and in order."""
     if facts.loops[index] not in ELEMENTWISE or facts.weight[index]:
-        return "not elementwise"
+        return False
     if len(growth.operators) >= min(MAX_REGION, growth.committed + MAX_LOOKAHEAD):
-        return "too long"
+        return False
     if facts.numel_out(index) != facts.numel_out(growth.operators[0]):
-        return "iteration space"
-    inside = [source for source in facts.reads[index] if source in growth.open]
-    if not all(facts.in_place(index, source) for source in inside):
-        return "view"
-    return ""
+        return False
+    return all(
+        facts.in_order(index, source) for source in facts.reads[index] if source in growth.open
+    )
 
 
-def _add(facts: Facts, growth: _Growth, index: int) -> str:
-    """Put an operator into the region and cut there if only its result is still used outside."""
+def _add(facts: Facts, growth: _Growth, index: int) -> None:
+    """Put an operator into the region, and cut there if only its result is still used outside."""
     growth.seen.add(index)
     growth.operators.append(index)
     for source in facts.reads[index]:
@@ -112,8 +100,5 @@ def _add(facts: Facts, growth: _Growth, index: int) -> str:
     growth.open[out] = len(facts.uses[out])
     if len(growth.open) == 1:
         growth.committed = len(growth.operators)
-    if out in facts.escapes:
-        return "escapes"
     for use in facts.uses[out]:
         heapq.heappush(growth.queue, use)
-    return ""

@@ -51,7 +51,7 @@ class Facts:
         values = self.graph.values
         return [v for v in self.graph.operators[index].inputs if values[v].source == source]
 
-    def in_place(self, index: int, source: int) -> bool:
+    def in_order(self, index: int, source: int) -> bool:
         """Whether an operator reads all of ``source`` in order, whatever views lie between."""
         values = self.graph.values
         shape = values[source].shape

@@ -17,7 +17,7 @@ from characterize.fusion.loops import loop_groups
 from characterize.fusion.names import Namer, containers
 from characterize.fusion.reasons import Reasons
 from characterize.fusion.separable import join_separable
-from characterize.fusion.stacks import stack_named
+from characterize.fusion.stacks import EPILOGUES, stack_named
 from characterize.fusion.tables import Loop
 from characterize.records import Graph, Kernel, KernelGraph, Stack
 
@@ -28,7 +28,11 @@ _MULTIPLIES = frozenset(
 
 
 def fuse(
-    graph: Graph, stack: Stack | str = Stack.COMPILED, *, depthwise_separable: bool = False
+    graph: Graph,
+    stack: Stack | str = Stack.COMPILED,
+    *,
+    depthwise_separable: bool = False,
+    epilogues: bool = True,
 ) -> KernelGraph:
     """Group the operators of a graph into the kernels that a software stack would run.
 
@@ -37,24 +41,27 @@ def fuse(
         stack: ``eager``, ``compiled`` (the default) or ``engine``.
         depthwise_separable: also join a depthwise convolution and the 1x1 convolution that alone
             reads its result, for hardware that can keep the rows between them on chip.
+        epilogues: whether convolutions and matrix products take one. TorchInductor's default is
+            not to: what follows a library call is then a loop kernel of its own.
     """
     stack = stack_named(stack)
     if stack is Stack.EAGER:
         return unfused(graph)
     facts = gather(graph)
     built = _built_once(facts) if stack is Stack.ENGINE else frozenset()
-    found = regions(facts, stack)
+    takers = EPILOGUES[stack] if epilogues else frozenset()
+    found = regions(facts, takers)
     groups = [Group(tuple(group.operators)) for group in loop_groups(facts, found, built)]
     calls = [_group(facts, region, stack) for i, region in found.items() if i not in built]
     groups += join_separable(facts, calls) if depthwise_separable else calls
-    return _assembled(facts, stack, groups, built)
+    return _assembled(facts, stack, groups, built, takers)
 
 
 def unfused(graph: Graph) -> KernelGraph:
     """Every operator a kernel of its own: what eager PyTorch runs, and what fusion improves on."""
     facts = gather(graph)
     groups = [Group((index,)) for index in range(len(graph.operators))]
-    return _assembled(facts, Stack.EAGER, groups, frozenset())
+    return _assembled(facts, Stack.EAGER, groups, frozenset(), frozenset())
 
 
 def _built_once(facts: Facts) -> frozenset[int]:
@@ -75,10 +82,9 @@ def _built_once(facts: Facts) -> frozenset[int]:
 
 def _group(facts: Facts, region: Region, stack: Stack) -> Group:
     """A region as a group; an engine folds the batch norm right after the call into its weights."""
-    operators = region.operators
-    if stack is Stack.ENGINE and len(operators) > 1 and _folds(facts, operators[0], operators[1]):
-        return Group((operators[0], *operators[2:]), (operators[1],))
-    return Group(tuple(operators))
+    if stack is Stack.ENGINE and len(region) > 1 and _folds(facts, region[0], region[1]):
+        return Group((region[0], *region[2:]), (region[1],))
+    return Group(region)
 
 
 def _folds(facts: Facts, call: int, norm: int) -> bool:
@@ -96,12 +102,12 @@ def _folds(facts: Facts, call: int, norm: int) -> bool:
 
 
 def _assembled(
-    facts: Facts, stack: Stack, groups: list[Group], built: frozenset[int]
+    facts: Facts, stack: Stack, groups: list[Group], built: frozenset[int], takers: frozenset[Loop]
 ) -> KernelGraph:
     """Groups as kernels, in order, with names and reasons."""
     namer = Namer(facts, containers(facts.graph))
     sequence = ordered(facts, groups)
-    reasons = Reasons.of(facts, stack, sequence)
+    reasons = Reasons.of(facts, stack, takers, sequence)
     kernels = tuple([_kernel(facts, stack, group, namer, reasons) for group in sequence])
     folded = sorted(built.union(*(group.folded for group in groups)))
     return KernelGraph(facts.graph, stack, kernels, tuple(folded))

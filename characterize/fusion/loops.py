@@ -66,8 +66,8 @@ def loop_groups(
 ) -> list[LoopGroup]:
     """Group every operator that is neither in a region nor ``absent`` into loop kernels."""
     state = _State(facts)
-    ends = {region.exit: region for region in regions.values()}
-    inner = {i for region in regions.values() for i in region.operators}
+    ends = {region[-1]: region for region in regions.values()}
+    inner = {i for region in regions.values() for i in region}
     for index in range(len(facts.loops)):
         if index in ends:
             _finish_call(state, ends[index])
@@ -79,14 +79,14 @@ def loop_groups(
 
 def _finish_call(state: _State, region: Region) -> None:
     """Give a region its depth once all its operands are made."""
-    inside = set(region.operators)
+    inside = set(region)
     depth = 0
-    for index in region.operators:
+    for index in region:
         for source in state.facts.reads[index]:
             maker = state.facts.producer[source]
             if maker not in inside:
                 depth = max(depth, _depth(state, maker) + 1)
-    for index in region.operators:
+    for index in region:
         state.call_depth[index] = depth
 
 
@@ -174,7 +174,7 @@ def _in_step(state: _State, index: int, source: int, group: LoopGroup) -> bool:
         return True
     values = facts.graph.values
     if numel(values[source].shape) == _walk(facts, index):
-        return facts.in_place(index, source)
+        return facts.in_order(index, source)
     if group.rows is None or facts.loops[index] not in ELEMENTWISE:
         return False
     full = facts.shape_out(index)
@@ -217,7 +217,7 @@ def _can_draw(
     if len(feeder.operators) + len(group.operators) >= MAX_LOOP:
         return False
     if loop in _MOVES:
-        return feeder.pure and all(facts.in_place(index, source) for source in sources)
+        return feeder.pure and all(facts.in_order(index, source) for source in sources)
     if loop not in _ROWS and loop not in ELEMENTWISE:
         return False
     rows = rows_of(facts, index) if loop in _ROWS else group.rows

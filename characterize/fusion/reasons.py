@@ -9,7 +9,6 @@ from characterize.fusion.assembly import Group
 from characterize.fusion.epilogues import MAX_REGION
 from characterize.fusion.facts import Facts
 from characterize.fusion.shapes import numel
-from characterize.fusion.stacks import EPILOGUES
 from characterize.fusion.tables import CALLS, ELEMENTWISE, Loop, short_name
 from characterize.records import Stack
 
@@ -20,12 +19,15 @@ class Reasons:
 
     facts: Facts
     stack: Stack
+    takers: frozenset[Loop]
     home: dict[int, Group]
 
     @classmethod
-    def of(cls, facts: Facts, stack: Stack, groups: Sequence[Group]) -> Reasons:
+    def of(
+        cls, facts: Facts, stack: Stack, takers: frozenset[Loop], groups: Sequence[Group]
+    ) -> Reasons:
         """Reasons for these kernels."""
-        return cls(facts, stack, {i: g for g in groups for i in (*g.operators, *g.folded)})
+        return cls(facts, stack, takers, {i: g for g in groups for i in (*g.operators, *g.folded)})
 
     def explain(self, group: Group) -> str:
         """Why the operators that read this kernel's result are not in it."""
@@ -69,7 +71,7 @@ class Reasons:
         consumers = len(facts.uses[value])
         if called is not None and consumers > 1:
             return f"{word} not fused: {self._label(last)}'s output has {consumers} consumers"
-        if called is not None and facts.loops[called] not in EPILOGUES[self.stack]:
+        if called is not None and facts.loops[called] not in self.takers:
             call = short_name(facts.graph.operators[called].name)
             return f"{word} not fused: {call} is a library call without epilogue"
         return f"{word} not fused: {self._obstacle(group, value, first, called is not None)}"
@@ -84,7 +86,7 @@ class Reasons:
             return "it does not read element by element"
         if facts.numel_out(first) != numel(facts.graph.values[value].shape):
             return "it walks over another number of elements"
-        if not facts.in_place(first, value):
+        if not facts.in_order(first, value):
             return "it reads the result in another order"
         if other and any(facts.loops[i] in CALLS for i in other.operators):
             return f"it went to {self._label(other.operators[0])}, which runs later"
@@ -93,6 +95,8 @@ class Reasons:
         return "it also needs a kernel that runs in between"
 
     def _label(self, index: int) -> str:
-        """The last part of the module's path, or the operator's short name."""
+        """The end of the module's path, down to a part that is a word, or the operator's name."""
         operator = self.facts.graph.operators[index]
-        return operator.module.rpartition(".")[2] or short_name(operator.name)
+        parts = operator.module.split(".")
+        start = max((n for n, part in enumerate(parts) if not part.isdigit()), default=0)
+        return ".".join(parts[start:]) or short_name(operator.name)

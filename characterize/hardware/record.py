@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
@@ -65,6 +65,9 @@ class Profile:
 
     def __hash__(self) -> int:
         return hash(self.content_hash)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # no caches
 
     @cached_property
     def figures(self) -> Mapping[str, Figure]:

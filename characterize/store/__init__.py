@@ -13,13 +13,14 @@ import hashlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from characterize.errors import InvalidValueError, unknown
-from characterize.store import access, queries, schema
+from characterize.store import access, behind, queries, schema
 from characterize.store.queries import FORMATS
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def _canonical(value: Any) -> Any:
     raise InvalidValueError(msg)
 
 
+_queues: dict[Path, behind.Queue] = {}
+_queues_lock = threading.Lock()
+
+
 class Store:
     """Results and templates in one file.
 
@@ -120,6 +125,22 @@ class Store:
             connection.execute("BEGIN")
             schema.insert(connection, newest, model_version)
             connection.execute("COMMIT")
+
+    def put_later(self, entries: Sequence[tuple[str, Row]], *, model_version: str = "") -> None:
+        """Write rows in the background; returns at once and raises nothing.
+
+        For a process that stays. :attr:`trouble` says what became of it, :meth:`flush` waits.
+        """
+        self._queue().add(entries, model_version)
+
+    def flush(self) -> None:
+        """Write what :meth:`put_later` has queued and not written yet."""
+        self._queue().flush()
+
+    @property
+    def trouble(self) -> str:
+        """Why what :meth:`put_later` queued could not be written, in a sentence, or nothing."""
+        return self._queue().trouble
 
     def template(self, key: str) -> bytes | None:
         """The template kept under ``key``, or ``None``."""
@@ -212,6 +233,15 @@ class Store:
             schema.drop(connection)
             connection.execute("CHECKPOINT")
         return int((counted or (0,))[0])
+
+    def _queue(self) -> behind.Queue:
+        """The queue of this file, one for all stores of the process that name it."""
+        with _queues_lock:
+            if self.path not in _queues:
+                _queues[self.path] = behind.Queue(
+                    lambda rows, version: self.put(rows, model_version=version)
+                )
+            return _queues[self.path]
 
     def _open(
         self, *, write: bool = False, sealed: bool = False

@@ -79,10 +79,13 @@ def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, format
 
 
 def _exported(name: str, kind: str, format: str) -> str:
-    """A column as it is written; JSON knows neither NaN nor infinity, so they become null."""
+    """A column as it is written: JSON has no NaN and no infinity; CSV is as pandas writes it."""
     column = quoted(name)
-    if format == "json" and kind == "DOUBLE":
-        return f"CASE WHEN isfinite({column}) THEN {column} END AS {column}"
+    if kind == "DOUBLE" and format != "parquet":
+        fine = f"isfinite({column})" if format == "json" else f"NOT isnan({column})"
+        return f"CASE WHEN {fine} THEN {column} END AS {column}"
+    if kind == "BOOLEAN" and format == "csv":
+        return f"CASE {column} WHEN true THEN 'True' WHEN false THEN 'False' END AS {column}"
     return column
 
 

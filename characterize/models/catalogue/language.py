@@ -104,7 +104,8 @@ LSTM: Final = Family(
         size(
             "in_features", 128, 1, 65_536, "Features of every step of the input.", unit="features"
         ),
-        size("sequence", 64, 1, 16_384, "Steps of the input.", unit="steps"),
+        # not symbolic: PyTorch unrolls the recurrence step by step to find its output's shape
+        integer("sequence", 64, 1, 4096, "Steps of the input.", scale="log", unit="steps"),
         flag("bidirectional", False, "Whether a second pass reads the sequence backwards."),
     ),
     network="lstm:LSTM",

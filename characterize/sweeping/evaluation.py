@@ -1,0 +1,185 @@
+"""One block of configurations on all devices, as Arrow tables with the columns of a result row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from characterize import errors, features, session, store, symbols
+from characterize import projection as projections
+from characterize.hardware import Profile
+from characterize.projection import DeviceProjection
+from characterize.records import Bottleneck
+from characterize.sweeping.grid import Block, Sizes
+
+_BOTTLENECKS = pa.array([b.value for b in (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)])
+
+
+@dataclass
+class Tally:
+    """What became of the configurations of a sweep."""
+
+    configurations: int = 0
+    rows: int = 0
+    invalid: Counter[str] = field(default_factory=Counter)  # reason -> configurations
+
+    @property
+    def refused(self) -> int:
+        """Configurations that do not go together."""
+        return sum(self.invalid.values())
+
+    def add(self, other: Tally) -> None:
+        """Count what another part of the sweep counted."""
+        self.configurations += other.configurations
+        self.rows += other.rows
+        self.invalid.update(other.invalid)
+
+
+def evaluate(
+    block: Block, family: Any, profiles: Sequence[Profile], base: Profile, keep: store.Store | None
+) -> tuple[list[pa.Table], Tally]:
+    """The rows of a block, device by device, and how many configurations it has and lacks."""
+    tally = Tally(configurations=len(block))
+    tables: list[pa.Table] = []
+    valid = np.broadcast_to(family.holds({**block.fixed, **_parameters(block)}), (len(block),))
+    if not valid.all():
+        _explain(block, family, valid, tally)
+    for sizes, columns in _evaluated(block, family, valid, tally, keep):
+        result = projections.project(columns, profiles, block.precision, base)
+        labels = _labels(block, family, sizes)
+        for device in result.devices:
+            tables.append(table(result, device, labels))
+            tally.rows += len(sizes["batch"])
+    return tables, tally
+
+
+def _parameters(block: Block) -> dict[str, Any]:
+    return {name: values for name, values in block.sizes.items() if name != "batch"}
+
+
+def _explain(block: Block, family: Any, valid: Any, tally: Tally) -> None:
+    """Count what is refused by the rule that refuses it first."""
+    left = ~valid
+    full = {**family.defaults, **block.fixed, **_parameters(block)}
+    for rule in family.rules:
+        holds = np.broadcast_to(rule.holds(*rule.arguments(full)), valid.shape)
+        broken = left & ~holds
+        if broken.any():
+            values = [
+                int(v[broken][0]) if np.ndim(v) else v for v in rule.arguments(full)
+            ]
+            tally.invalid[f"{family.name}: {rule.explain(*values)}"] += int(broken.sum())
+            left = left & holds
+    if left.any():
+        tally.invalid[f"{family.name}: a parameter outside its range"] += int(left.sum())
+
+
+def _evaluated(
+    block: Block, family: Any, valid: Any, tally: Tally, keep: store.Store | None
+) -> Iterator[tuple[Sizes, features.Columns]]:
+    """Columns for all valid configurations, template by template: each holds where its guards do."""
+    left = valid.copy()
+    while left.any():
+        first = int(left.argmax())
+        asked = session.Subject(
+            family.name, family.name, _items(family, block.configuration(first)),
+            int(block.sizes["batch"][first]), str(family.version),
+        )  # fmt: skip
+        try:
+            frame = session.frame(asked, block.stack, keep)
+        except errors.TraceError as error:
+            tally.invalid[str(error)] += 1
+            left[first] = False
+            continue
+        guards = frame.graph.graph.guards
+        holds = left & np.broadcast_to(symbols.holds(guards, block.sizes), left.shape)
+        if not holds[first]:
+            msg = f"The template of {family.name} does not hold where it was traced."
+            raise errors.TraceError(msg)
+        whole = bool(holds.all())
+        sizes = block.sizes if whole else {k: v[holds] for k, v in block.sizes.items()}
+        yield sizes, features.columns(frame, sizes)
+        left = left & ~holds
+
+
+def _items(family: Any, values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((p.name, values[p.name]) for p in family.parameters)
+
+
+def _labels(block: Block, family: Any, sizes: Sizes) -> dict[str, Any]:
+    values = {**block.fixed, **sizes}
+    names = [parameter.name for parameter in family.parameters]
+    return {
+        "model": family.name,
+        "family": family.name,
+        **{name: values[name] for name in names},
+        "batch": sizes["batch"],
+    }
+
+
+def table(
+    result: projections.Projection, device: DeviceProjection, labels: Mapping[str, Any]
+) -> pa.Table:
+    """The result rows of one device; columns that repeat a text are dictionaries."""
+    columns, profile = result.columns, device.profile
+    length = len(columns.parameters)
+    latency = device.latency_s
+    energy = device.energy_j
+    capacity = profile.memory_capacity_bytes
+    fits = None if capacity is None else device.peak_memory_bytes <= capacity
+    batch = labels["batch"]
+    filled: dict[str, Any] = {
+        **labels,
+        "precision": device.precision.value,
+        "stack": result.stack.value,
+        "hardware": profile.name,
+        "architecture": profile.architecture.value,
+        "confidence": profile.confidence.value,
+        "parameters": _whole(columns.parameters),
+        "macs": _whole(columns.macs),
+        "flops": _whole(columns.flops),
+        "memory_bytes": _whole(device.memory_bytes),
+        "peak_memory_bytes": _whole(device.peak_memory_bytes),
+        "fits": pa.nulls(length, pa.bool_()) if fits is None else fits,
+        "intensity": _ratio(columns.flops, device.memory_bytes),
+        "kernels": len(columns.skeleton.row_of),
+        "tiles": _whole(device.tiles),
+        "latency_s": latency,
+        "latency_low_s": device.latency_low_s,
+        "latency_high_s": device.latency_high_s,
+        "throughput_per_s": _ratio(batch, latency),
+        "energy_j": energy,
+        "energy_static_j": device.energy_static_j,
+        "energy_dynamic_j": device.energy_dynamic_j,
+        "power_w": _ratio(energy, latency),
+        "speedup": _ratio(result.baseline.latency_s, latency),
+        "bottleneck": pa.DictionaryArray.from_arrays(
+            pa.array(device.bottleneck.astype(np.int8)), _BOTTLENECKS
+        ),
+        "uncounted": columns.uncounted,
+    }
+    return pa.table({name: _column(value, length) for name, value in filled.items()})
+
+
+def _whole(values: Any) -> Any:
+    return np.asarray(values).astype(np.int64)
+
+
+def _ratio(above: Any, below: Any) -> Any:
+    return np.divide(above, below, out=np.zeros(len(below)), where=below != 0)
+
+
+def _column(value: Any, length: int) -> pa.Array:
+    if isinstance(value, pa.Array):
+        return value
+    if isinstance(value, str):
+        places = pa.array(np.zeros(length, dtype=np.int8))
+        return pa.DictionaryArray.from_arrays(places, pa.array([value]))
+    if isinstance(value, bool | int | float) or np.ndim(value) == 0:
+        return pa.array(np.full(length, value))
+    return pa.array(value)
