@@ -13,7 +13,7 @@ import streamlit as st
 
 from characterize.models import Parameter
 from dashboard import palette, queries, state
-from dashboard.queries import AUTO, Network
+from dashboard.queries import AUTO, Device, Network
 
 BOUND: Final = "query-params"
 FEW: Final = 4  # choices that fit side by side in the sidebar
@@ -34,6 +34,10 @@ PREFERRED: Final = (
 )
 """What is compared at first: two devices of each architecture, one small and one large."""
 
+ZOO_TITLE: Final = "A zoo model by name…"
+BASELINE_HELP: Final = "The device whose latency counts as 1×."
+FOCUS_HELP: Final = "The device whose figures are shown large, and whose kernels are listed."
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -44,70 +48,164 @@ class Comparison:
     focus: str  # a name, or AUTO for the fastest
 
 
-def network() -> Network | None:
-    """Controls for the network and how it is run; ``None`` until a zoo model is chosen."""
-    with st.container(gap="small"):
+# What is chosen now
+
+
+def chosen_network() -> Network | None:
+    """The network that the controls stand at; ``None`` until a zoo model is chosen."""
+    held = st.session_state
+    model = held.get(state.ZOO_NAME) if held[state.MODEL] == state.ZOO else held[state.MODEL]
+    if not model:
+        return None
+    values = [(p.name, held[state.key_of(model, p.name)]) for p in _parameters_of(model)]
+    stack = held[state.STACK] or state.DEFAULT_STACK
+    return Network(model, tuple(values), int(held[state.BATCH]), held[state.PRECISION], stack)
+
+
+def chosen_comparison() -> Comparison:
+    """The devices that the controls stand at, in the order of the catalogue."""
+    held = st.session_state
+    devices = tuple(name for name in queries.devices() if name in held[state.DEVICES])
+    baseline, focus = held[state.BASELINE], held[state.FOCUS]
+    return Comparison(devices, None if baseline == AUTO else baseline, focus)
+
+
+def _parameters_of(model: str) -> tuple[Parameter, ...]:
+    family = queries.families().get(model)
+    return family.parameters if family else queries.zoo_parameters(model)
+
+
+# Controls
+
+
+class Controls:
+    """The controls of one view, which rerun only what depends on them.
+
+    Args:
+        fragment: the key of the fragment that shows the results. Moving a slider reruns it alone:
+            the other controls are neither made nor sent again.
+    """
+
+    def __init__(self, fragment: str) -> None:
+        self._fragment = fragment
+
+    def network(self) -> None:
+        """Which network, and how it is run."""
         st.subheader("Network", anchor=False)
-        model, parameters = _model()
-        values = _parameters(model, parameters)
+        model = self._model()
+        if model:
+            self._parameters(model)
         st.subheader("Run", anchor=False)
-        batch = control(BATCH, state.BATCH)
-        precision = st.selectbox(
+        self.parameter(BATCH, state.BATCH)
+        st.selectbox(
             "Precision",
             [AUTO, *state.precisions()],
-            key=state.PRECISION,
-            bind=BOUND,
             format_func=lambda name: "auto (each device's own)" if name == AUTO else name,
-            help="The number format. Auto takes what each device is usually run in for inference: "
-            "a CPU fp32, a GPU fp16, a TPU bf16, an edge accelerator int8.",
+            **self._common(
+                state.PRECISION,
+                "The number format. Auto takes what each device is usually run in for inference: "
+                "a CPU fp32, a GPU fp16, a TPU bf16, an edge accelerator int8.",
+            ),
         )
-        stack = st.segmented_control(
+        st.segmented_control(
             "Software stack",
             state.STACKS,
             default=state.DEFAULT_STACK,
             required=True,
-            key=state.STACK,
-            bind=BOUND,
-            help="Eager runs every operator by itself. Compiled fuses pointwise operators into "
-            "their neighbours. An engine also folds batch norms into weights.",
+            **self._common(
+                state.STACK,
+                "Eager runs every operator by itself. Compiled fuses pointwise operators into "
+                "their neighbours. An engine also folds batch norms into weights.",
+            ),
         )
-    if not model:
-        return None
-    return Network(model, values, int(batch), str(precision), str(stack))
 
+    def devices(self) -> None:
+        """Which devices are compared."""
+        known = queries.devices()
+        st.multiselect(
+            "Devices to compare",
+            list(known),
+            default=[name for name in PREFERRED if name in known],
+            key=state.DEVICES,
+            bind=BOUND,
+            format_func=lambda name: device_label(known.get(name), name),
+            placeholder="Choose at least one device",
+            help="Ordered by architecture. Type to search: gpu, orin, edge …",
+        )
 
-def _parameters(model: str, parameters: tuple[Parameter, ...]) -> tuple[tuple[str, Any], ...]:
-    """A control for each parameter; those beyond the first few wait in an expander."""
-    first, rest = parameters[:VISIBLE], parameters[VISIBLE:]
-    values = [(p.name, control(p, state.key_of(model, p.name))) for p in first]
-    if rest:
+    def comparison(self) -> None:
+        """What speedups are relative to, and the device whose figures stand out."""
+        known = queries.devices()
+        chosen = [name for name in known if name in st.session_state[state.DEVICES]]
+        self._device(
+            "Speedup relative to", [*known], state.BASELINE, "the first CPU", BASELINE_HELP
+        )
+        self._device("Figures of", chosen, state.FOCUS, "the fastest device", FOCUS_HELP)
+
+    def parameter(self, parameter: Parameter, key: str) -> None:
+        """The widget that fits one parameter."""
+        label = parameter_label(parameter)
+        common = self._common(key, parameter.sentence)
+        if parameter.kind == "bool":
+            st.toggle(label, value=bool(parameter.default), **common)
+        elif parameter.kind == "choice":
+            _choice(label, parameter, common)
+        elif parameter.kind == "int" and parameter.scale == "log":
+            options = state.stops(parameter, state.remembered(key))
+            st.select_slider(label, options, value=parameter.default, **common)
+        else:
+            number = int if parameter.kind == "int" else float
+            low, high, step = (number(v) for v in (parameter.low, parameter.high, parameter.step))
+            st.slider(label, low, high, value=number(parameter.default), step=step, **common)
+
+    def _common(self, key: str, sentence: str) -> dict[str, Any]:
+        return {"key": key, "bind": BOUND, "help": sentence, "on_change": self._rerun_results}
+
+    def _rerun_results(self) -> None:
+        st.rerun(self._fragment)
+
+    def _parameters(self, model: str) -> None:
+        """A control for each parameter; those beyond the first few wait in an expander."""
+        parameters = _parameters_of(model)
+        rest = parameters[VISIBLE:]
+        for parameter in parameters[:VISIBLE]:
+            self.parameter(parameter, state.key_of(model, parameter.name))
+        if not rest:
+            return
         changed = any(state.key_of(model, p.name) in st.query_params for p in rest)
         with st.expander("More parameters", expanded=changed, icon=":material/tune:"):
-            values += [(p.name, control(p, state.key_of(model, p.name))) for p in rest]
-    return tuple(values)
+            for parameter in rest:
+                self.parameter(parameter, state.key_of(model, parameter.name))
+
+    def _model(self) -> str:
+        families = queries.families()
+        options = [*families, state.ZOO] if queries.zoo_installed() else [*families]
+        chosen = st.selectbox(
+            "Model",
+            options,
+            index=options.index(state.DEFAULT_MODEL),
+            key=state.MODEL,
+            bind=BOUND,
+            format_func=lambda name: families[name].title if name in families else ZOO_TITLE,
+            help="A family has a slider for each parameter; a zoo model comes from a library.",
+        )
+        if chosen == state.ZOO:
+            return _zoo_model()
+        st.caption(families[chosen].summary)
+        return str(chosen)
+
+    def _device(self, label: str, names: list[str], key: str, auto: str, sentence: str) -> None:
+        known = queries.devices()
+        st.selectbox(
+            label,
+            [AUTO, *names],
+            format_func=lambda name: auto if name == AUTO else device_label(known.get(name), name),
+            width=230,
+            **self._common(key, sentence),
+        )
 
 
-def _model() -> tuple[str, tuple[Parameter, ...]]:
-    families = queries.families()
-    titles = {name: family.title for name, family in families.items()}
-    options = [*families, state.ZOO] if queries.zoo_installed() else [*families]
-    default = options.index(state.DEFAULT_MODEL) if state.DEFAULT_MODEL in options else 0
-    chosen = st.selectbox(
-        "Model",
-        options,
-        index=default,
-        key=state.MODEL,
-        bind=BOUND,
-        format_func=lambda name: titles.get(name, "A zoo model by name…"),
-        help="A family has a slider for each parameter; a zoo model comes from a library.",
-    )
-    if chosen == state.ZOO:
-        return _zoo_model()
-    st.caption(families[chosen].summary)
-    return chosen, families[chosen].parameters
-
-
-def _zoo_model() -> tuple[str, tuple[Parameter, ...]]:
+def _zoo_model() -> str:
     held = st.session_state.get(state.ZOO_NAME) or st.query_params.get(state.ZOO_NAME)
     words = st.text_input(
         "Search the zoo",
@@ -121,7 +219,7 @@ def _zoo_model() -> tuple[str, tuple[Parameter, ...]]:
         names.insert(0, held)
     if not names:
         st.caption(f"No model matches “{words}”." if words else "Type a part of a model's name.")
-        return "", ()
+        return ""
     name = st.selectbox(
         f"{len(names)} found",
         names,
@@ -130,31 +228,18 @@ def _zoo_model() -> tuple[str, tuple[Parameter, ...]]:
         bind=BOUND,
         placeholder="Choose a model",
     )
-    if name is None:
-        return "", ()
-    return name, queries.zoo_parameters(name)
+    return str(name or "")
 
 
-def control(parameter: Parameter, key: str) -> Any:
-    """The widget that fits one parameter, bound to the URL."""
-    label = parameter_label(parameter)
-    common = {"key": key, "bind": BOUND, "help": parameter.sentence}
-    if parameter.kind == "bool":
-        return st.toggle(label, value=bool(parameter.default), **common)
-    if parameter.kind == "choice":
-        return _choice(label, parameter, common)
-    if parameter.kind == "int" and parameter.scale == "log":
-        options = state.stops(parameter, state.remembered(key))
-        return st.select_slider(label, options, value=parameter.default, **common)
-    number = int if parameter.kind == "int" else float
-    return st.slider(
-        label,
-        min_value=number(parameter.low or 0),
-        max_value=number(parameter.high or 0),
-        value=number(parameter.default),
-        step=number(parameter.step or 1),
-        **common,
-    )
+def _choice(label: str, parameter: Parameter, common: dict[str, Any]) -> None:
+    choices = list(parameter.choices)
+    if len(choices) <= FEW or all(isinstance(choice, int) for choice in choices):
+        st.segmented_control(label, choices, default=parameter.default, required=True, **common)
+    else:
+        st.selectbox(label, choices, index=choices.index(parameter.default), **common)
+
+
+# Labels
 
 
 def parameter_label(parameter: Parameter) -> str:
@@ -164,66 +249,8 @@ def parameter_label(parameter: Parameter) -> str:
     return f"{label} ({unit})" if unit else label
 
 
-def _choice(label: str, parameter: Parameter, common: dict[str, Any]) -> Any:
-    choices = list(parameter.choices)
-    if len(choices) <= FEW or all(isinstance(choice, int) for choice in choices):
-        return st.segmented_control(
-            label, choices, default=parameter.default, required=True, **common
-        )
-    return st.selectbox(label, choices, index=choices.index(parameter.default), **common)
-
-
-def devices() -> tuple[str, ...]:
-    """The devices to compare, in the order of the catalogue."""
-    known = queries.devices()
-    chosen = st.multiselect(
-        "Devices to compare",
-        list(known),
-        default=[name for name in PREFERRED if name in known],
-        key=state.DEVICES,
-        bind=BOUND,
-        format_func=device_label,
-        placeholder="Choose at least one device",
-        help="Ordered by architecture. Type to search: gpu, orin, edge …",
-    )
-    return tuple(name for name in known if name in chosen)
-
-
-def comparison(chosen: tuple[str, ...]) -> Comparison:
-    """What speedups are relative to, and the device whose figures stand out."""
-    baseline = _device_choice(
-        "Speedup relative to",
-        list(queries.devices()),
-        state.BASELINE,
-        "the first CPU",
-        "The device whose latency counts as 1×.",
-    )
-    focus = _device_choice(
-        "Figures of",
-        list(chosen),
-        state.FOCUS,
-        "the fastest device",
-        "The device whose figures are shown large, and whose kernels are listed.",
-    )
-    return Comparison(chosen, None if baseline == AUTO else baseline, focus)
-
-
-def _device_choice(label: str, names: list[str], key: str, auto: str, sentence: str) -> str:
-    chosen = st.selectbox(
-        label,
-        [AUTO, *names],
-        key=key,
-        bind=BOUND,
-        format_func=lambda name: auto if name == AUTO else device_label(name),
-        help=sentence,
-        width=230,
-    )
-    return str(chosen)
-
-
-def device_label(name: str) -> str:
+def device_label(device: Device | None, name: str) -> str:
     """``GPU · NVIDIA RTX 4090``: the architecture first, so that a list reads in groups."""
-    device = queries.devices().get(name)
     return f"{device.architecture.upper()} · {device.title}" if device else name
 
 

@@ -18,7 +18,7 @@ import characterize.hardware
 import characterize.models
 from characterize import session, store
 from characterize.errors import CharacterizeError, UnsupportedError
-from dashboard import catalogue
+from dashboard import catalogue, palette
 from dashboard.keeping import Keeper
 from dashboard.readable import Columns
 
@@ -76,13 +76,12 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def devices() -> dict[str, Device]:
     """All profiles of the catalogue by name, ordered by architecture, real devices first."""
-    profiles = [characterize.hardware.load(name) for name in characterize.hardware.names()]
-    order = ["cpu", "gpu", "tpu", "kpu"]
-    found = [_device(profile) for profile in profiles]
-    found.sort(key=lambda d: (d.is_reference, order.index(d.architecture), d.title.lower()))
+    found = [_device(profile(name)) for name in characterize.hardware.names()]
+    order = palette.ARCHITECTURES.index
+    found.sort(key=lambda d: (d.is_reference, order(d.architecture), d.title.lower()))
     return {device.name: device for device in found}
 
 
@@ -98,13 +97,12 @@ def _device(profile: Profile) -> Device:
     )
 
 
-@st.cache_resource(show_spinner=False)
 def profile(name: str) -> Profile:
     """One device with every figure and its source."""
     return characterize.hardware.load(name)
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def families() -> dict[str, Family]:
     """The parametric networks by name."""
     return dict(characterize.models.families())
@@ -161,7 +159,7 @@ def _ask(request: Request, *, keep: bool) -> session.Answer:
         batch=network.batch,
         precision=network.precision,
         stack=network.stack,
-        hardware=[characterize.hardware.load(name) for name in request.hardware],
+        hardware=[profile(name) for name in request.hardware],
         baseline=request.baseline,
         keep=keep,
     )
@@ -201,12 +199,12 @@ def kernels(network: Network, hardware: str) -> Columns:
         batch=network.batch,
         precision=network.precision,
         stack=network.stack,
-        hardware=[characterize.hardware.load(hardware)],
+        hardware=[profile(hardware)],
     )
     return found.to_dict("list")
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def zoo_installed() -> bool:
     """Whether a library with zoo models is installed (it is not imported to find out)."""
     return any(importlib.util.find_spec(name) for name in characterize.models.LIBRARIES)
@@ -218,7 +216,7 @@ def zoo_parameters(name: str) -> tuple[Parameter, ...]:
     return tuple(characterize.models.zoo(name).parameters)
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def overview() -> pd.DataFrame:
     """The catalogue as a table, in the order of :func:`devices`; not to be changed."""
     return catalogue.overview(profile(name) for name in devices())

@@ -390,12 +390,18 @@ def test_a_concatenation_computes_what_it_alone_reads():
     assert faults(kernels) == []
 
 
-def test_a_pooling_window_reads_what_is_in_memory():
+@pytest.mark.parametrize(
+    ("operands", "expected"),
+    [(1, ["relu+max_pool2d"]), (2, ["add", "max_pool2d"])],
+    ids=["one operand", "two operands"],
+)
+def test_a_pooling_window_evaluates_again_what_reads_one_value_only(operands, expected):
     net = Net()
-    y = net.op("max_pool2d", (net.relu(net.input(*IMAGE)),), IMAGE, kernel_size=(3, 3), padding=(1, 1))
-    kernels = fuse(net.graph(y))
-    assert patterns_of(kernels) == ["relu", "max_pool2d"]
-    assert kernels.kernels[0].reason == "max_pool2d not fused: it does not read element by element"
+    xs = [net.input(*IMAGE) for _ in range(operands)]
+    y = net.relu(*xs) if operands == 1 else net.add(*xs)
+    kernels = fuse(net.graph(net.op("max_pool2d", (y,), IMAGE, kernel_size=(3, 3), padding=(1, 1))))
+    assert patterns_of(kernels) == expected
+    assert faults(kernels) == []
 
 
 # the engine

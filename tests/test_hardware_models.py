@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ BY_BATCH = ("macs", "worked_macs", "vector_flops", "transcendentals", "m", "inpu
 ONES = ("count", "groups", "kernel_area", "stride", "operators")
 
 
-def kernels(*rows: dict[str, float], batches: tuple[int, ...] = (1,)) -> KernelColumns:
+def kernels(*rows: dict[str, Any], batches: tuple[int, ...] = (1,)) -> KernelColumns:
     """Columns with a row a kernel and a column a batch; what a row does not say is 0 (or 1)."""
     table: dict[str, np.ndarray] = {}
     for field in fields(KernelColumns):

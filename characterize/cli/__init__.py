@@ -18,7 +18,7 @@ from characterize import __version__
 from characterize.cli.parser import Parser
 from characterize.errors import CharacterizeError
 
-VERBS: Final = ("project", "hardware", "models", "report", "store", "dashboard")
+VERBS: Final = ("project", "sweep", "hardware", "models", "report", "store", "dashboard")
 """Modules of this package, in the order in which ``--help`` lists them."""
 
 FAILED: Final = 2

@@ -195,10 +195,10 @@ def marking(work: Work) -> Cost:
         >>> estimate("aten.one_hot", {"self": (10,)}, (10, 5), num_classes=5).vector_flops
         50
     """
-    operations = work.elements
     if "nonzero" in work.name:
-        operations = math.prod(work.required("self"))
-    elif work.name == "aten.isin":
+        return Cost(kind=KernelKind.GATHER, vector_flops=math.prod(work.required("self")))
+    operations = work.elements
+    if work.name == "aten.isin":
         tests = work.argument("test_elements") or (1,)
-        operations = work.elements * log2_ceiling(math.prod(tests) + 1)
-    return Cost(kind=KernelKind.GATHER, vector_flops=operations)
+        operations = operations * log2_ceiling(math.prod(tests) + 1)
+    return Cost(kind=KernelKind.ELEMENTWISE, vector_flops=operations)

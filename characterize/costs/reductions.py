@@ -88,7 +88,7 @@ def extremum(work: Work) -> Cost:
     return _reduces(math.prod(work.required("self")))
 
 
-@cost_of("aten.norm", "aten.linalg_vector_norm", "aten.linalg_norm", "aten.frobenius_norm")
+@cost_of("aten.norm", "aten.linalg_vector_norm")
 def norm(work: Work) -> Cost:
     """Vector norms of any order.
 
@@ -107,7 +107,7 @@ def norm(work: Work) -> Cost:
     """
     order = work.attributes.get("ord", work.attributes.get("p", 2))
     order = 2 if order is None or isinstance(order, str) else order
-    elements = math.prod(work.required("self", "A"))
+    elements = math.prod(work.required("self"))
     if order == 2:
         return _reduces(2 * elements + work.elements)
     if order in (0, 1) or math.isinf(order):

@@ -116,7 +116,8 @@ def _table(table: Table) -> str:
 
 def _cell(text: str) -> str:
     """A cell of a table, as code where Markdown would read it otherwise."""
-    if any(mark in text for mark in "*_|"):
+    is_name = text.startswith("aten.") and " " not in text
+    if is_name or any(mark in text for mark in "*_|"):
         return f"`{text}`".replace("|", "\\|")
     return text
 

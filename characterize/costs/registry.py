@@ -204,14 +204,14 @@ def price(operator: Operator, values: Sequence[Value]) -> Cost:
     outputs = [values[index] for index in operator.outputs]
     return cost(
         Work(
-            name=operator.name,
-            inputs=tuple(value.shape for value in inputs),
-            outputs=tuple(value.shape for value in outputs),
-            arguments=operator.arguments,
-            attributes=operator.attributes,
-            input_dtypes=tuple(value.dtype for value in inputs),
-            output_dtypes=tuple(value.dtype for value in outputs),
-            input_roles=tuple(value.role for value in inputs),
+            operator.name,
+            tuple([value.shape for value in inputs]),  # a list is faster here than a generator
+            tuple([value.shape for value in outputs]),
+            operator.arguments,
+            operator.attributes,
+            tuple([value.dtype for value in inputs]),
+            tuple([value.dtype for value in outputs]),
+            tuple([value.role for value in inputs]),
         )
     )
 

@@ -40,6 +40,7 @@ class LoopGroup:
     pure: bool = True  # elementwise operators only
     closed: bool = False  # nothing may follow: concatenation
     open: int = 0
+    asked: set[int] = field(default_factory=set)  # values read from outside
     into: LoopGroup | None = None
 
     def root(self) -> LoopGroup:
@@ -120,7 +121,7 @@ def _visit(state: _State, index: int) -> None:
     ]
     _join(state, index, group)
     for feeder in drawn:
-        _merge(feeder, group)
+        _merge(feeder, group, feeders[id(feeder)][1])
 
 
 def _home(state: _State, index: int, depth: int, feeders: list[LoopGroup]) -> LoopGroup | None:
@@ -196,6 +197,8 @@ def _join(state: _State, index: int, group: LoopGroup) -> None:
     for source in facts.reads[index]:
         if _made_by(state, source, group):
             group.open -= 1
+        else:
+            group.asked.add(source)
         state.reader[source] = group
     group.operators.append(index)
     state.group_of[index] = group
@@ -216,8 +219,10 @@ def _can_draw(
         return False
     if len(feeder.operators) + len(group.operators) >= MAX_LOOP:
         return False
-    if loop in _MOVES:
-        return feeder.pure and all(facts.in_order(index, source) for source in sources)
+    if loop in _MOVES or loop is Loop.WINDOW:
+        # a window evaluates its operand again for every overlap: cheap if that reads one value
+        cheap = loop in _MOVES or len(feeder.asked) == 1
+        return feeder.pure and cheap and all(facts.in_order(index, s) for s in sources)
     if loop not in _ROWS and loop not in ELEMENTWISE:
         return False
     rows = rows_of(facts, index) if loop in _ROWS else group.rows
@@ -232,10 +237,11 @@ def _made_by(state: _State, source: int, group: LoopGroup) -> bool:
     return maker is not None and maker.root() is group
 
 
-def _merge(feeder: LoopGroup, group: LoopGroup) -> None:
+def _merge(feeder: LoopGroup, group: LoopGroup, sources: list[int]) -> None:
     """Make one loop of two, once the one operator that the first feeds is in the second."""
     feeder.into = group
     group.operators = sorted(feeder.operators + group.operators)
     group.pure = group.pure and feeder.pure
+    group.asked = group.asked.difference(sources) | feeder.asked
     if group.rows is None:
         group.rows, group.outer = feeder.rows, feeder.outer

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from characterize import __version__, errors, store
 from characterize import projection as projections
 from characterize.hardware import Profile
-from characterize.sweeping import evaluation, sinks
+from characterize.sweeping import catalogue, evaluation, sinks
 from characterize.sweeping.evaluation import Tally
 from characterize.sweeping.grid import Grid, grid
 
@@ -132,19 +132,30 @@ def sweep_to(
     base = projections.choose_baseline(profiles, baseline)
     digest = key(space, profiles, base)
     shelf = keep or store.Store()
+    place: Path | None = None
     if sink is None:
-        sink = sinks.Parts(sweep_folder(shelf, digest))
+        place = catalogue.folder(shelf, digest)
+        sink = sinks.Parts(place)
+        catalogue.describe(place, _manifest(digest, space, profiles, complete=False))
     elif isinstance(sink, Path):
         sink = sinks.File(sink)
-    result = _run(space, sink, profiles, base, shelf, progress)
+    tally, resumed, elapsed = _run(space, sink, profiles, base, shelf, progress)
+    if place is not None:
+        catalogue.describe(place, _manifest(digest, space, profiles, complete=True))
     names = tuple(profile.name for profile in profiles)
-    tally, resumed, elapsed = result
     return Sweep(digest, space, names, tuple(p.name for p in left), tally, elapsed, resumed)
 
 
-def sweep_folder(shelf: store.Store, digest: str) -> Path:
-    """Where the parts of a sweep are: beside the store's file."""
-    return shelf.path.with_suffix(".sweeps") / digest[:32]
+def _manifest(
+    digest: str, space: Grid, profiles: Sequence[Profile], *, complete: bool
+) -> dict[str, Any]:
+    return {
+        "key": digest,
+        "description": space.description(),
+        "hardware": [profile.name for profile in profiles],
+        "configurations": space.configurations,
+        "complete": complete,
+    }
 
 
 def _profiles(

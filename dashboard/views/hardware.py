@@ -44,8 +44,10 @@ def chosen_devices():
 @st.fragment
 def browse() -> None:
     rows = chosen_devices()
-    total = len(queries.devices())
-    st.caption(f"{len(rows)} of {total} devices. Select a row to see every figure and its source.")
+    known = queries.devices()
+    st.caption(
+        f"{len(rows)} of {len(known)} devices. Select a row to see every figure and its source."
+    )
     if rows.empty:
         st.info("No device matches; loosen the search.", icon=":material/filter_alt_off:")
         return
@@ -78,7 +80,11 @@ def browse() -> None:
     elif st.session_state.get(DEVICE) not in names and DEVICE in st.session_state:
         st.session_state[DEVICE] = names[0]
     name = st.selectbox(
-        "Device", names, key=DEVICE, bind="query-params", format_func=controls.device_label
+        "Device",
+        names,
+        key=DEVICE,
+        bind="query-params",
+        format_func=lambda each: controls.device_label(known.get(each), each),
     )
     left, right = st.columns([2, 3], gap="medium")
     with left:

@@ -17,28 +17,21 @@ SHARES = {
     "time": ("latency_s", "Time", "s"),
     "energy": ("energy_dynamic_j", "Dynamic energy", "J"),
 }
+RESULTS = "results"
 LAST = "_tune_last"  # the last answer that could be computed, kept on the page when one cannot
 
 
-@st.fragment
-def tune():
-    with st.sidebar:
-        network = controls.network()
-    for note in state.notes_on_link():
-        st.warning(note, icon=":material/link_off:")
-    chosen = controls.devices()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        comparison = controls.comparison(chosen)
-        pin_controls(network)
+@st.fragment(key=RESULTS)
+def results() -> None:
+    network, comparison = controls.chosen_network(), controls.chosen_comparison()
     if network is None:
         st.info("Choose a zoo model on the left to see what it costs.", icon=":material/search:")
-        return
-    if not comparison.devices:
+    elif not comparison.devices:
         st.info("Choose at least one device to compare.", icon=":material/devices:")
-        return
-    found = ask(network, comparison)
-    if found is not None:
-        results(*found)
+    else:
+        found = ask(network, comparison)
+        if found is not None:
+            show(*found)
 
 
 def ask(network: Network, comparison: Comparison):
@@ -67,9 +60,7 @@ def pinned_rows(comparison: Comparison) -> Columns | None:
         return None
 
 
-def results(
-    network: Network, comparison: Comparison, answer: Answer, pinned: Columns | None
-) -> None:
+def show(network: Network, comparison: Comparison, answer: Answer, pinned: Columns | None) -> None:
     rows = answer.rows
     titles = {name: device.title for name, device in queries.devices().items()}
     focus = focused(rows, comparison.focus)
@@ -135,51 +126,48 @@ def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str
         )
 
 
-def pin_controls(network: Network | None) -> None:
+def pin_controls() -> None:
     """Pin what is shown, or see to what is pinned; undo."""
     pin = state.pinned()
     if pin is None:
-        if network is not None:
-            st.button(
-                "Pin to compare",
-                icon=":material/keep:",
-                key="_pin",
-                on_click=state.set_pin,
-                args=(state.Pin(summary(network), network),),
-                help="Keep these figures beside those of whatever you change next.",
-            )
+        st.button(
+            "Pin to compare",
+            icon=":material/keep:",
+            key="_pin",
+            on_click=pin_current,
+            help="Keep these figures beside those of whatever you change next.",
+        )
     else:
         with st.popover(f"Pinned: {pin.name}", icon=":material/keep:", key="_pinned"):
-            pinned_menu(pin, network)
+            pinned_menu(pin)
     if state.can_undo():
         st.button(
-            "Undo", icon=":material/undo:", type="tertiary", key="_undo", on_click=state.undo_pin,
+            "Undo",
+            icon=":material/undo:",
+            type="tertiary",
+            key="_undo",
+            on_click=state.undo_pin,
             help="Go back to what was pinned before.",
-        )  # fmt: skip
+        )
     panels.glossary()
 
 
-def pinned_menu(pin: state.Pin, network: Network | None) -> None:
+def pin_current() -> None:
+    network = controls.chosen_network()
+    if network is not None:
+        state.set_pin(state.Pin(summary(network), network))
+
+
+def pinned_menu(pin: state.Pin) -> None:
     st.text_input("Name", value=pin.name, max_chars=60, key="_pin_name", on_change=rename)
     st.caption(summary(pin.network))
-    if network is not None and network != pin.network:
-        st.button(
-            "Set the controls to it",
-            icon=":material/restore:",
-            width="stretch",
-            on_click=state.restore,
-            args=(pin.network,),
-        )
-        st.button(
-            "Pin what is shown now instead",
-            icon=":material/keep:",
-            width="stretch",
-            on_click=state.set_pin,
-            args=(state.Pin(summary(network), network),),
-        )
-    st.button(
-        "Unpin", icon=":material/keep_off:", width="stretch", on_click=state.set_pin, args=(None,)
+    choices = (
+        ("Set the controls to it", ":material/restore:", state.restore, (pin.network,)),
+        ("Pin what is shown now instead", ":material/keep:", pin_current, ()),
+        ("Unpin", ":material/keep_off:", state.set_pin, (None,)),
     )
+    for label, icon, callback, arguments in choices:
+        st.button(label, icon=icon, width="stretch", on_click=callback, args=arguments)
 
 
 def rename() -> None:
@@ -202,4 +190,13 @@ def summary(network: Network) -> str:
 
 
 st.title("What does this network cost, and what if I change it?", anchor=False)
-tune()
+shared = controls.Controls(RESULTS)
+with st.sidebar:
+    shared.network()
+for note in state.notes_on_link():
+    st.warning(note, icon=":material/link_off:")
+shared.devices()
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    shared.comparison()
+    pin_controls()
+results()

@@ -1,0 +1,112 @@
+"""``characterize sweep``: every combination of parameter values on several devices."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from characterize.cli import ranges
+from characterize.cli.parser import Subparsers, settings
+from characterize.units import si
+
+if TYPE_CHECKING:
+    from characterize.sweeping import Progress, Sweep
+
+_EVERY_S = 0.2  # between two progress lines
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Describe the verb."""
+    parser = subparsers.add_parser(
+        "sweep",
+        help="every combination of parameter values on several devices",
+        description=(
+            "Sweep a family over lists (16,32,64) and ranges (1:16, 32:512:32, both ends included). "
+            "Rows go into the store, or into FILE; a stopped sweep goes on where it was."
+        ),
+    )
+    parser.add_argument("family", metavar="FAMILY", help="a family; `characterize models list`")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="key=VALUES",
+        help="layers=1:16 channels=16,32,64",
+    )  # fmt: skip
+    parser.add_argument("--batch", default="1", metavar="VALUES", help="batch sizes (1)")
+    parser.add_argument("--precision", default="auto", metavar="VALUES", help="precisions (auto)")
+    parser.add_argument("--stack", default="compiled", metavar="VALUES", help="stacks (compiled)")
+    parser.add_argument(
+        "--hardware", nargs="+", action="extend", metavar="NAME",
+        help="devices, classes, TOML profiles, or all (the default)",
+    )  # fmt: skip
+    parser.add_argument("--baseline", metavar="NAME", help="device that speedups are relative to")
+    parser.add_argument("--output", metavar="FILE", help=".parquet, .csv or .json instead of the store")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Sweep, and say what came of it."""
+    axes = {name: ranges.values(text) for name, text in settings(arguments.set).items()}
+    from characterize import sweeping
+
+    space = sweeping.grid(
+        arguments.family,
+        axes,
+        ranges.values(str(arguments.batch)),
+        ranges.values(arguments.precision),
+        ranges.values(arguments.stack),
+    )
+    done = sweeping.sweep_to(
+        space,
+        Path(arguments.output) if arguments.output else None,
+        hardware=arguments.hardware or "all",
+        baseline=arguments.baseline,
+        progress=_Line() if sys.stderr.isatty() else None,
+    )
+    print(_summary(done, arguments.output))
+    return 0
+
+
+class _Line:
+    """One line on the terminal that says how far it is, how fast, and how long it will take."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        last = progress.configurations == progress.total
+        if now < self._next and not last:
+            return
+        self._next = now + _EVERY_S
+        share = progress.configurations / progress.total
+        text = (
+            f"{share:4.0%}  {progress.configurations:,} of {progress.total:,} configurations, "
+            f"{si(progress.rate_per_s, '/s')}, {progress.remaining_s:.0f} s left"
+        )
+        print(f"\r{text:<100}", end="\n" if last else "", file=sys.stderr, flush=True)
+
+
+def _summary(done: Sweep, output: str | None) -> str:
+    tally = done.tally
+    fresh = tally.configurations - done.resumed
+    lines = [
+        f"{tally.configurations:,} configurations on {len(done.hardware)} devices: {tally.rows:,} rows "
+        f"in {done.elapsed_s:.2f} s",
+        f"kept in {output}" if output else f"kept in the store as sweep {done.key[:12]}",
+    ]
+    if done.resumed:
+        lines.append(f"{done.resumed:,} were there already, {fresh:,} were computed")
+    if done.left_out:
+        lines.append(f"left out for lack of the precision: {', '.join(done.left_out)}")
+    if tally.refused:
+        lines.append(f"{tally.refused:,} combinations do not go together:")
+        lines.extend(f"  {count:,} x {reason}" for reason, count in _most(tally.invalid))
+    return "\n".join(lines)
+
+
+def _most(reasons: Any, limit: int = 5) -> list[tuple[str, int]]:
+    shown = reasons.most_common(limit)
+    others = sum(reasons.values()) - sum(count for _, count in shown)
+    return [*shown, *([("other reasons", others)] if others else [])]

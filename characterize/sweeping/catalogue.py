@@ -1,0 +1,120 @@
+"""The sweeps that are kept beside the store, and questions to their rows in SQL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from characterize import errors, store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MANIFEST = "sweep.json"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One sweep beside the store."""
+
+    key: str
+    folder: Path
+    description: dict[str, Any]
+    hardware: tuple[str, ...]
+    configurations: int
+    complete: bool
+
+    @property
+    def title(self) -> str:
+        """The family and its axes of more than one value."""
+        axes = self.description.get("axes", {})
+        several = [f"{name} x{len(values)}" for name, values in axes.items() if len(values) > 1]
+        return f"{self.description.get('family', '')}: {', '.join(several) or 'one configuration'}"
+
+    @property
+    def parts(self) -> str:
+        """The pattern of its Parquet parts."""
+        return str(self.folder / "part-*.parquet")
+
+
+def root(shelf: store.Store) -> Path:
+    """The folder of all sweeps beside a store."""
+    return shelf.path.with_suffix(".sweeps")
+
+
+def folder(shelf: store.Store, key: str) -> Path:
+    """The folder of one sweep."""
+    return root(shelf) / key[:32]
+
+
+def describe(place: Path, manifest: dict[str, Any]) -> None:
+    """Write what a sweep is of beside its parts."""
+    partial = place / f".{_MANIFEST}.partial"
+    partial.write_text(json.dumps(manifest, indent=1))
+    partial.replace(place / _MANIFEST)
+
+
+def sweeps(shelf: store.Store | None = None) -> list[Kept]:
+    """Every sweep beside the store, the newest first; unreadable ones are left out."""
+    place = root(shelf or store.Store())
+    files = sorted(place.glob(f"*/{_MANIFEST}"), key=lambda f: f.stat().st_mtime, reverse=True)
+    return [kept for kept in map(_read, files) if kept is not None]
+
+
+def _read(file: Path) -> Kept | None:
+    try:
+        document = json.loads(file.read_text())
+        return Kept(
+            document["key"],
+            file.parent,
+            document["description"],
+            tuple(document["hardware"]),
+            document["configurations"],
+            document["complete"],
+        )
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def find(key: str, shelf: store.Store | None = None) -> Kept:
+    """The sweep whose key begins like this.
+
+    Raises:
+        UnknownNameError: there is none, or more than one.
+    """
+    kept = sweeps(shelf)
+    found = [sweep for sweep in kept if sweep.key.startswith(key)]
+    if len(found) != 1:
+        raise errors.unknown("sweep", key, [sweep.key[:12] for sweep in kept])
+    return found[0]
+
+
+def frame(kept: Kept, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+    """What one SQL query over the view ``sweep`` answers: aggregation happens here, not in a browser.
+
+    Raises:
+        InvalidValueError: DuckDB does not understand the query.
+        StoreError: the sweep has no rows.
+    """
+    import duckdb  # noqa: PLC0415 - slow to import
+
+    if not any(kept.folder.glob("part-*.parquet")):
+        msg = f"The sweep {kept.title} has no rows yet."
+        raise errors.StoreError(msg)
+    with duckdb.connect(":memory:") as connection:
+        quoted = kept.parts.replace("'", "''")
+        connection.execute(f"CREATE VIEW sweep AS SELECT * FROM read_parquet('{quoted}')")
+        try:
+            return connection.execute(sql, list(parameters)).df()
+        except duckdb.Error as error:
+            msg = f"DuckDB does not understand the query: {' '.join(str(error).split())[:200]}"
+            raise errors.InvalidValueError(msg) from error
+
+
+def forget(kept: Kept) -> None:
+    """Delete a sweep and its rows."""
+    shutil.rmtree(kept.folder)

@@ -1,0 +1,188 @@
+"""Sweeps: the same rows as one projection after another, whatever happens on the way."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+
+import characterize as ch
+from characterize import hardware, session, store, sweeping
+from characterize.cli import main
+from characterize.errors import InvalidValueError, UnknownNameError
+from characterize.sweeping import evaluation, sinks
+
+DEVICES = ["reference_cpu", "nvidia_rtx_4090"]
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "results.duckdb"))
+    return store.Store()
+
+
+def test_a_sweep_is_its_projections_one_by_one():
+    table = ch.sweep(
+        "conv2d_stack", layers=[1, 3], channels=[8, 24], input_size=[9, 32], batch=[1, 4],
+        hardware=DEVICES, baseline="reference_cpu",
+    )  # fmt: skip
+    assert len(table) == 2 * 2 * 2 * 2 * 2
+    for _, row in table.iterrows():
+        parameters = {name: row[name] for name in ("layers", "channels", "input_size")}
+        alone = session.project(
+            "conv2d_stack", parameters, batch=row["batch"], hardware=[row["hardware"]],
+            baseline="reference_cpu", keep=False,
+        ).iloc[0]  # fmt: skip
+        assert list(alone.index) == list(row.index)
+        for name in row.index:
+            if isinstance(row[name], float):
+                assert row[name] == pytest.approx(alone[name], rel=1e-12), name
+            else:
+                assert row[name] == alone[name], name
+
+
+def test_combinations_that_do_not_go_together_are_counted_with_their_reason():
+    # three layers of 5x5 without padding take 12 pixels: 8 px vanish, 16 px become 4
+    table = ch.sweep(
+        "conv2d_stack", layers=3, kernel_size=5, padding=0, input_size=[8, 16], hardware=DEVICES
+    )
+    assert set(table["input_size"]) == {16}
+    (reason, count), = table.attrs["invalid"].items()
+    assert count == 1
+    assert "shrunk" in reason
+
+
+@pytest.mark.parametrize(
+    ("axes", "kind", "text"),
+    [
+        ({"chanels": [1]}, UnknownNameError, "Did you mean 'channels'"),
+        ({"channels": []}, InvalidValueError, "channels has no values"),
+        ({"channels": [16, -1]}, InvalidValueError, "channels must be"),
+        ({"batch": [0]}, InvalidValueError, "batch"),
+        ({"precision": ["fp17"]}, UnknownNameError, "Did you mean 'fp16'"),
+        ({"stack": ["eagre"]}, UnknownNameError, "Did you mean 'eager'"),
+    ],
+    ids=str,
+)
+def test_a_bad_axis_is_refused_before_the_work(axes, kind, text):
+    with pytest.raises(kind, match=text):
+        ch.sweep("conv2d_stack", hardware=DEVICES, **axes)
+
+
+def test_too_many_rows_for_a_table_are_refused():
+    with pytest.raises(InvalidValueError, match="a table holds"):
+        ch.sweep("conv2d_stack", channels=range(1, 1025), input_size=range(1, 1025), batch=range(1, 99),
+                 hardware=DEVICES)  # fmt: skip
+
+
+def test_blocks_cover_the_space_once(monkeypatch):
+    space = sweeping.grid("conv2d_stack", {"layers": [1, 2], "channels": range(1, 8)}, range(1, 4))
+    seen = [
+        (block.fixed["layers"], int(c), int(b))
+        for block in space.blocks(size=5)
+        for c, b in zip(block.sizes["channels"], block.sizes["batch"], strict=True)
+    ]
+    assert len(seen) == space.configurations == 2 * 7 * 3
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_stopped_sweep_goes_on_where_it_was(monkeypatch):
+    monkeypatch.setattr(sweeping.Grid, "blocks", _small_blocks)
+    space = sweeping.grid("mlp", {"width": range(8, 48)}, 4)
+    written = []
+    real = sinks.Parts.write
+
+    def stop_after_two(self, index, tables, tally):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(index)
+        real(self, index, tables, tally)
+
+    monkeypatch.setattr(sinks.Parts, "write", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        sweeping.sweep_to(space, hardware=DEVICES)
+    monkeypatch.setattr(sinks.Parts, "write", real)
+    done = sweeping.sweep_to(space, hardware=DEVICES)
+    assert done.resumed == 20
+    assert done.tally.rows == 80
+    again = sweeping.sweep_to(space, hardware=DEVICES)
+    assert again.resumed == 40
+    kept = sweeping.find(done.key[:8])
+    rows = sweeping.frame(kept, "SELECT width, hardware FROM sweep")
+    assert len(rows) == len(rows.drop_duplicates()) == 80
+
+
+def _small_blocks(self, size=10):
+    return _BLOCKS(self, size)
+
+
+_BLOCKS = sweeping.Grid.blocks
+
+
+def test_a_killed_sweep_leaves_whole_parts_only(tmp_path):
+    code = """
+        import os
+        from characterize import sweeping
+        from characterize.sweeping import sinks
+        real, count = sinks.Parts.write, []
+        def write(self, index, tables, tally):
+            if len(count) == 3:
+                (self.folder / "part-9999999.4711.partial").write_bytes(b"half a part")
+                os.kill(os.getpid(), 9)
+            count.append(index)
+            real(self, index, tables, tally)
+        sinks.Parts.write = write
+        whole = sweeping.Grid.blocks
+        sweeping.Grid.blocks = lambda self, size=0: whole(self, 10)
+        sweeping.sweep_to(sweeping.grid("mlp", {"width": range(8, 72)}, 4), hardware=["reference_cpu"])
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, timeout=120)
+    assert killed.returncode == -9
+    original = sweeping.Grid.blocks
+    try:
+        sweeping.Grid.blocks = lambda self, size=0: original(self, 10)
+        done = sweeping.sweep_to(sweeping.grid("mlp", {"width": range(8, 72)}, 4), hardware=["reference_cpu"])
+    finally:
+        sweeping.Grid.blocks = original
+    assert done.resumed == 30
+    rows = sweeping.frame(sweeping.find(done.key), "SELECT * FROM sweep ORDER BY width")
+    whole = ch.sweep("mlp", width=range(8, 72), batch=4, hardware=["reference_cpu"])
+    pd.testing.assert_frame_equal(rows, whole.sort_values("width", ignore_index=True), check_dtype=False)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
+def test_a_file_holds_the_rows_of_the_table(tmp_path, suffix):
+    file = tmp_path / f"sweep.{suffix}"
+    code = main(
+        ["sweep", "mlp", "--set", "width=8:24:8", "--batch", "4", "--hardware", *DEVICES, "--output", str(file)]
+    )
+    assert code == 0
+    read = {"parquet": pd.read_parquet, "csv": pd.read_csv, "json": lambda f: pd.DataFrame(json.loads(f.read_text()))}
+    rows = read[suffix](file)
+    table = ch.sweep("mlp", width=[8, 16, 24], batch=4, hardware=DEVICES)
+    assert rows["latency_s"].tolist() == pytest.approx(table["latency_s"].tolist(), rel=1e-12)
+    assert rows["hardware"].tolist() == table["hardware"].tolist()
+    assert list(rows.columns) == list(table.columns)
+
+
+def test_the_command_says_what_came_of_it(capsys):
+    arguments = ["sweep", "conv2d_stack", "--set", "layers=3", "kernel_size=5", "padding=0", "input_size=8,16"]
+    assert main([*arguments, "--hardware", "reference_cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 configurations on 1 devices: 1 rows" in printed
+    assert "1 combinations do not go together" in printed
+    assert main(["sweep", "conv2d_stack", "--set", "channels=16:8"]) == 2
+    assert "goes up" in capsys.readouterr().err
+
+
+def test_bottleneck_texts_follow_their_numbers():
+    assert evaluation._BOTTLENECKS.to_pylist() == ["compute", "memory", "launch"]
+
+
+def test_a_what_if_device_can_be_swept():
+    device = hardware.load("reference_gpu")
+    faster = device.with_(peak_flops_per_s_fp32=2 * device.peak_flops_per_s["fp32"], name="faster")
+    table = ch.sweep("mlp", width=[64], hardware=[device, faster])
+    assert table["latency_s"][0] == pytest.approx(2 * table["latency_s"][1])
