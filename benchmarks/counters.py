@@ -142,7 +142,10 @@ def models() -> Any:
     """Torchvision's models, also beside a torch that its wheel was not built for."""
     from tests import zoo_support
 
-    return zoo_support.torchvision().models
+    zoo_support.torchvision_imports()
+    import torchvision
+
+    return torchvision.models
 
 
 def build(model: str, device: str) -> tuple[Any, Any]:

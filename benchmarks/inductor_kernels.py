@@ -79,10 +79,17 @@ def _transformers(kind: str, **sizes: Any) -> Callable[[], tuple[Any, tuple[Any,
     return build
 
 
+def _densenet() -> tuple[Any, tuple[Any, ...]]:
+    import torch
+    import torchvision
+
+    return torchvision.models.DenseNet(block_config=(3, 3, 3, 3)), (torch.randn(1, 3, 64, 64),)
+
+
 MODELS: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "resnet18": _torchvision("resnet18"),
     "vgg11": _torchvision("vgg11"),
-    "densenet121": _torchvision("densenet121"),
+    "densenet_small": _densenet,
     "mobilenet_v3_small": _torchvision("mobilenet_v3_small"),
     "efficientnet_b0": _torchvision("efficientnet_b0"),
     "convnext_atto": _timm("convnext_atto"),

@@ -189,7 +189,8 @@ def _sizes(values: Iterable[Value]) -> _Sizes:
 
 def _liveness(graph: KernelGraph) -> tuple[tuple[_Sizes, ...], tuple[int, ...]]:
     """Sets of activations alive while each kernel runs: from the kernel that writes to the last
-    that reads; inputs from the start, outputs to the end."""
+    that reads; inputs from the start, outputs to the end.
+    """
     values = graph.graph.values
     last: dict[int, int] = {}
     first: dict[int, int] = {}
@@ -316,10 +317,25 @@ def _spread(value: Count, length: int) -> Array:
     return np.broadcast_to(np.asarray(value, dtype=np.float64), (length,))
 
 
-_FIELDS = (
-    "macs worked_macs vector_flops transcendentals m n k groups kernel_area stride input_elements "
-    "other_elements weight_elements output_elements fixed_read_bytes fixed_write_bytes intermediate_elements"
-).split()
+_FIELDS = [
+    "macs",
+    "worked_macs",
+    "vector_flops",
+    "transcendentals",
+    "m",
+    "n",
+    "k",
+    "groups",
+    "kernel_area",
+    "stride",
+    "input_elements",
+    "other_elements",
+    "weight_elements",
+    "output_elements",
+    "fixed_read_bytes",
+    "fixed_write_bytes",
+    "intermediate_elements",
+]
 
 
 def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], length: int) -> KernelColumns:

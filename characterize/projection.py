@@ -175,13 +175,13 @@ class Projection:
 
     def table(self) -> pd.DataFrame:
         """The result rows as a table."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
+        import pandas as pd
 
         return pd.DataFrame(self.rows())
 
     def kernels(self, configuration: int = 0) -> pd.DataFrame:
         """One row a kernel and device, in the order the kernels run."""
-        import pandas as pd  # noqa: PLC0415
+        import pandas as pd
 
         return pd.DataFrame(
             [row for device in self.devices for row in self._kernel_rows(device, configuration)]
@@ -243,9 +243,9 @@ def choose_baseline(profiles: Sequence[Profile], name: str | Profile | None) -> 
     return profiles[0]
 
 
-def project(  # noqa: PLR0913
+def project(
     kernels: KernelGraph | Graph | Columns,
-    hardware: Sequence[str | Profile] | str = "all",  # noqa: A002
+    hardware: Sequence[str | Profile] | str = "all",
     precision: str = "auto",
     baseline: str | Profile | None = None,
     stack: str | Stack | None = None,

@@ -7,49 +7,34 @@ that a changed size needs no torch; other models are traced at the sizes asked f
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from characterize import __version__, codec, errors, features, fusion, models, paths, store, symbols
+from characterize import __version__, errors, features, fusion, store, templates
 from characterize import projection as projections
 from characterize.hardware import Profile
 from characterize.records import Graph, KernelGraph, Stack
+from characterize.subjects import Subject, subject
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "Answer",
+    "Subject",
+    "answer",
+    "columns",
+    "frame",
+    "graph",
+    "kernel_graph",
+    "kernels",
+    "project",
+    "subject",
+]
+
 Progress = Callable[[str], None]
-MAXIMUM_BATCH = 1 << 20
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A network at a size: what is traced, whatever it later runs on.
-
-    ``version`` names everything outside the parameters that the graph depends on: the family's
-    version, the zoo library's, the content of a user's file.
-    """
-
-    model: str
-    family: str
-    parameters: tuple[tuple[str, Any], ...]
-    batch: int
-    version: str
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The parameters as keyword arguments."""
-        return dict(self.parameters)
-
-    @property
-    def labels(self) -> dict[str, Any]:
-        """The columns that name its result rows."""
-        return {"model": self.model, "family": self.family, **self.values, "batch": self.batch}
 
 
 @dataclass(frozen=True)
@@ -62,156 +47,19 @@ class Answer:
     left_out: tuple[str, ...] = field(default=())  # devices of a class that lack the precision
 
 
-def subject(
-    model: str, parameters: Mapping[str, Any] | None = None, batch: int | str = 1
-) -> Subject:
-    """What a name and parameters stand for, checked, without tracing or importing torch.
-
-    Raises:
-        UnknownNameError: no such model or parameter.
-        InvalidValueError: a value outside its range.
-    """
-    given = dict(parameters or {})
-    size = _batch(batch)
-    if _is_file(model):
-        return Subject(model, "", tuple(sorted(given.items())), size, _file_version(model))
-    if "/" in model:
-        found = models.zoo(model)
-        values = found.check(**given)
-        return Subject(model, "", tuple(values.items()), size, found.version)
-    family = models.family(model)
-    values = family.check(**given)
-    return Subject(model, model, tuple(values.items()), size, str(family.version))
-
-
-def _batch(batch: int | str) -> int:
-    try:
-        size = int(batch)
-    except (TypeError, ValueError):
-        size = 0
-    if not 1 <= size <= MAXIMUM_BATCH:
-        msg = (
-            f"The batch is {batch!r}; it is a whole number of samples from 1 to {MAXIMUM_BATCH:,}."
-        )
-        raise errors.InvalidValueError(msg)
-    return size
-
-
-def _is_file(model: str) -> bool:
-    return ".py:" in model or model.endswith((".pt2", ".onnx", ".py"))
-
-
-def _file_version(model: str) -> str:
-    path = Path(model.rpartition(":")[0] if ".py:" in model else model)
-    if not path.is_file():
-        msg = (
-            f"There is no file {str(path)!r}; MODEL is a family, a zoo model, a .pt2 or .onnx file "
-            "or path/to/file.py:factory."
-        )
-        raise errors.UnknownNameError(msg)
-    if model.endswith(".py"):
-        msg = f"{model!r} names no factory; write {model}:function, a function that returns (module, inputs)."
-        raise errors.InvalidValueError(msg)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 # graphs and columns
-
-
-class _Templates:
-    """Templates of families by topology: this process first, then the package, then the store."""
-
-    def __init__(self) -> None:
-        self._graphs: dict[str, list[Graph]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, asked: Subject, keep: store.Store | None) -> Graph:
-        """A template that holds at the subject's sizes, traced now if there is none."""
-        key, sizes = _topology(asked)
-        with self._lock:
-            known = self._graphs.setdefault(key, [])
-        for graph in known:
-            if symbols.holds(graph.guards, sizes):
-                return graph
-        graph = self._stored(key, sizes, len(known), keep) or self._traced(asked, key, sizes, keep)
-        with self._lock:
-            known.append(graph)
-        return graph
-
-    def _stored(
-        self, key: str, sizes: Mapping[str, int], _known: int, keep: store.Store | None
-    ) -> Graph | None:
-        for content in _template_texts(key, keep):
-            try:
-                graph = codec.decode(content)
-            except errors.BrokenRecordError:
-                continue
-            if symbols.holds(graph.guards, sizes):
-                return graph
-        return None
-
-    def _traced(
-        self, asked: Subject, key: str, sizes: Mapping[str, int], keep: store.Store | None
-    ) -> Graph:
-        from characterize import tracing  # noqa: PLC0415 - it leads to torch
-
-        names = [name for name in sizes if name != "batch"]
-        graph = tracing.trace_template(asked.family, asked.values, [*names, "batch"], asked.batch)
-        if keep is not None:
-            for slot in range(_VARIANTS):
-                if keep.template(f"{key}/{slot}") is None:
-                    keep.put_template(f"{key}/{slot}", codec.encode(graph))
-                    break
-        return graph
-
-
-_VARIANTS = 8
-_TEMPLATES = _Templates()
-
-
-def _topology(asked: Subject) -> tuple[str, dict[str, int]]:
-    """The key of a template, and the sizes that it leaves open."""
-    family = models.family(asked.family)
-    open_ = {p.name for p in family.parameters if p.symbolic}
-    fixed = {k: v for k, v in asked.parameters if k not in open_}
-    sizes = {k: int(v) for k, v in asked.parameters if k in open_} | {"batch": asked.batch}
-    key = store.key(
-        {"family": asked.family, "version": asked.version, "fixed": fixed, "format": codec.FORMAT}
-    )
-    return key, sizes
-
-
-def template_file(asked: Subject) -> str:
-    """Name of the file in ``data/templates`` that a shipped template of this topology has."""
-    return f"{asked.family}-{_topology(asked)[0][:16]}"
-
-
-def _template_texts(key: str, keep: store.Store | None) -> Iterable[bytes]:
-    folder = paths.data_directory() / "templates"
-    for file in sorted(folder.glob(f"*-{key[:16]}*.json.zz")):
-        yield file.read_bytes()
-    if keep is None:
-        return
-    for slot in range(_VARIANTS):
-        try:
-            content = keep.template(f"{key}/{slot}")
-        except errors.StoreError:
-            return
-        if content is None:
-            return
-        yield content
 
 
 @lru_cache(maxsize=256)
 def _concrete(asked: Subject) -> Graph:
-    from characterize import tracing  # noqa: PLC0415
+    from characterize import tracing
 
     return tracing.trace(asked.model, batch=asked.batch, **asked.values)
 
 
 def graph(asked: Subject, keep: store.Store | None = None) -> Graph:
     """The subject's graph: a template for a family, else a concrete trace."""
-    return _TEMPLATES.get(asked, keep) if asked.family else _concrete(asked)
+    return templates.template(asked, keep) if asked.family else _concrete(asked)
 
 
 @lru_cache(maxsize=512)
@@ -254,7 +102,7 @@ def _stack(stack: str | Stack) -> Stack:
 
 @lru_cache(maxsize=256)
 def _columns(asked: Subject, stack: Stack, holder: _FrameHolder) -> features.Columns:
-    sizes = _topology(asked)[1] if asked.family else None
+    sizes = templates.topology(asked)[1] if asked.family else None
     return features.columns(holder.frame, sizes)
 
 
@@ -327,7 +175,7 @@ def answer(
     Raises:
         CharacterizeError: one sentence on what was asked, what is near it and what is known.
     """
-    import pandas as pd  # noqa: PLC0415 - slow to import
+    import pandas as pd
 
     say = progress or (lambda _text: None)
     asked = subject(model, parameters, batch)

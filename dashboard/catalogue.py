@@ -35,6 +35,15 @@ SECTIONS: Final = {
 }
 """Headings of a profile's sections, in the order they are shown."""
 
+KEYED: Final = frozenset(
+    {
+        "peak_flops_per_s",
+        "vector_flops_per_s",
+        "energy.j_per_flop",
+        "energy.vector_j_per_flop",
+        "overhead.kernel_s",
+    }
+)
 SHOWN_PEAKS: Final = ("fp32", "fp16", "bf16", "int8")
 
 
@@ -93,29 +102,33 @@ def places(profiles: Iterable[Profile]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def figures(profile: Profile) -> dict[str, pd.DataFrame]:
-    """Every figure of a device by section heading, each with where it comes from."""
-    sections: dict[str, list[dict[str, Any]]] = {}
+def figures(profile: Profile) -> pd.DataFrame:
+    """Every figure of a device by section, each with where it comes from."""
+    order = list(SECTIONS)
+    rows = []
     for key, figure in profile.figures.items():
         section, _, name = key.rpartition(".")
         field = KEYS.get(key)
-        sections.setdefault(section, []).append(
+        # where a section is keyed by precision or stack, its heading says what the figure means
+        keyed = field is None or section in KEYED
+        rows.append(
             {
-                "Figure": name.replace("_", " "),
+                "order": order.index(section) if section in order else len(order),
+                "Section": SECTIONS.get(section, section),
+                "Figure": name if keyed else _capitalised(field.sentence),
                 "Value": _written(figure.value, field.unit if field else ""),
-                "Meaning": field.sentence if field else "",
                 "Kind": str(figure.kind),
                 "Source": figure.source,
                 "Read on": figure.read_on.isoformat() if figure.read_on else "",
                 "Note": figure.note,
             }
         )
-    known = [section for section in SECTIONS if section in sections]
-    fitted = [section for section in sections if section not in SECTIONS]
-    return {
-        SECTIONS.get(section, section): pd.DataFrame(sections[section])
-        for section in (*known, *fitted)
-    }
+    table = pd.DataFrame(rows).sort_values("order", kind="stable")
+    return table.drop(columns="order").reset_index(drop=True)
+
+
+def _capitalised(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def fits(profile: Profile) -> pd.DataFrame:

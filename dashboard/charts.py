@@ -48,7 +48,7 @@ def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> alt.Laye
             sort=alt.EncodingSortField("order", op="min", order="ascending"),
             axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True),
         ),
-        color=_colour("architecture", palette.ARCHITECTURES),
+        color=_colour("architecture", ()),
         tooltip=_device_tooltip(title),
     )
     heading = f"{title} ({unit})" if unit else title
@@ -65,9 +65,9 @@ def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> alt.Laye
         x=alt.X("pinned:Q", title=heading), x2="value:Q"
     )
     ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY).encode(
-        x=alt.X("pinned:Q", title=heading), shape=_shape()
+        x=alt.X("pinned:Q", title=heading), shape=_shape(())
     )
-    mark = base.mark_point(filled=True, size=150, opacity=1.0).encode(x=x, shape=_shape())
+    mark = base.mark_point(filled=True, size=150, opacity=1.0).encode(x=x, shape=_shape(()))
     return alt.layer(band, path, ghost, mark).properties(
         height=alt.Step(ROW_STEP), padding=_PADDING
     )
@@ -88,7 +88,7 @@ def speedups(rows: pd.DataFrame, *, log: bool) -> alt.LayerChart:
     stem = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
         x=alt.X("one:Q", title="Speedup (×)"),
         x2="value:Q",
-        color=_colour("architecture", palette.ARCHITECTURES),
+        color=_colour("architecture", ()),
         tooltip=_device_tooltip("Speedup"),
     )
     return alt.layer(line, stem, *figure.layer).properties(
@@ -146,6 +146,24 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
     return alt.layer(bars, texts, room).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
 
 
+def key(rows: pd.DataFrame) -> alt.LayerChart:
+    """What the marks of the device charts stand for, once for all of them.
+
+    Args:
+        rows: one row an architecture with ``architecture``, ``label`` and ``place`` (0, 1, ...).
+    """
+    base = alt.Chart(rows).encode(
+        x=alt.X("place:Q", axis=None, scale=alt.Scale(domain=[-0.1, 4], nice=False))
+    )
+    marks = base.mark_point(filled=True, size=110, opacity=1.0).encode(
+        color=_colour("architecture", ()), shape=_shape(())
+    )
+    names = base.mark_text(align="left", dx=10, fontSize=13).encode(
+        text="label:N", color=_reference()
+    )
+    return alt.layer(marks, names).properties(height=22, padding=0).configure_view(stroke=None)
+
+
 def _device_tooltip(title: str) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("device:N", title="Device"),
@@ -166,7 +184,9 @@ def _colour(field: str, shown: tuple[str, ...]) -> alt.Color:
     return alt.Color(f"{field}:N", scale=scale, title=None, legend=_legend(shown))
 
 
-def _legend(shown: tuple[str, ...]) -> alt.Legend:
+def _legend(shown: tuple[str, ...]) -> alt.Legend | None:
+    if not shown:
+        return None
     expression = "upper(datum.label)" if shown == palette.ARCHITECTURES else "datum.label"
     return alt.Legend(
         values=list(shown),
@@ -185,12 +205,10 @@ def _reference() -> alt.ColorDatum:
     return alt.ColorDatum(palette.REFERENCE, type="nominal")
 
 
-def _shape() -> alt.Shape:
+def _shape(shown: tuple[str, ...]) -> alt.Shape:
     # the whole domain, so that Vega-Lite merges this legend with the one for colour
     scale = alt.Scale(domain=list(palette.DOMAIN), range=list(palette.SHAPES))
-    return alt.Shape(
-        "architecture:N", scale=scale, title=None, legend=_legend(palette.ARCHITECTURES)
-    )
+    return alt.Shape("architecture:N", scale=scale, title=None, legend=_legend(shown))
 
 
 def _axis(unit: str, *, log: bool) -> alt.Axis:
@@ -229,7 +247,7 @@ def places(rows: pd.DataFrame) -> alt.LayerChart:
     )
     marks = base.mark_point(filled=True, size=110).encode(
         color=_colour("architecture", palette.ARCHITECTURES),
-        shape=_shape(),
+        shape=_shape(palette.ARCHITECTURES),
         opacity=alt.condition("datum.chosen", alt.value(1.0), alt.value(0.6)),
         tooltip=[
             alt.Tooltip("device:N", title="Device"),

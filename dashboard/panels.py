@@ -98,15 +98,30 @@ def _delta(now: float, before: float) -> str | int:
     return text.replace("−", "-", 1) if now >= before or text.startswith("−") else f"- {text}"
 
 
-def standing(row: Mapping[str, Any], title: str) -> None:
+def key_of_marks(pin_name: str) -> None:
+    """What shapes and colours mean in the charts below."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        specification = _specification(charts.key)
+        st.vega_lite_chart(
+            pa.table(readable.key()),
+            specification,
+            key="key_of_marks",
+            alt="Circles are CPUs, squares GPUs, triangles TPUs and diamonds KPUs",
+            width=300,
+        )
+        if pin_name:
+            st.caption(f"Hollow: “{pin_name}”, pinned", width="content")
+
+
+def standing(row: Mapping[str, Any], title: str, summary: str) -> None:
     """What one device's figures rest on: precision, range, what binds it, confidence, gaps."""
     low = readable.number(float(row["latency_low_s"]), "s")
     high = readable.number(float(row["latency_high_s"]), "s")
     icon = palette.CONFIDENCE_ICONS.get(str(row["confidence"]), "")
     parts = [
-        f"**{title}**",
+        f"**{summary}** on **{title}**",
         f"{row['precision']}",
-        f"latency most likely {low} to {high}",
+        f"most likely {low} to {high}",
         f"bound by {row['bottleneck']}",
         f"{icon} {row['confidence']} confidence",
     ]
@@ -273,9 +288,10 @@ def stored_table(rows: Columns) -> None:
         st.info(NOTHING_PASSES, icon=":material/filter_alt_off:")
         return
     titles = {name: device.title for name, device in queries.devices().items()}
+    defaults = {name: family.defaults for name, family in queries.families().items()}
     config = {**_column_config(), "Model": st.column_config.TextColumn("Model", pinned=True)}
     st.dataframe(
-        pa.table({**tables.identity(rows), **tables.on_screen(rows, titles)}),
+        pa.table({**tables.identity(rows, defaults), **tables.on_screen(rows, titles)}),
         hide_index=True,
         column_config=config,
         placeholder="",

@@ -37,6 +37,7 @@ class Device:
 
     name: str
     title: str
+    short: str  # without the vendor, for axes
     architecture: str
     precisions: tuple[str, ...]
     default_precision: str
@@ -89,6 +90,7 @@ def _device(profile: Profile) -> Device:
     return Device(
         name=profile.name,
         title=profile.title,
+        short=profile.title.removeprefix(f"{profile.vendor} "),
         architecture=str(profile.architecture),
         precisions=tuple(str(precision) for precision in profile.precisions),
         default_precision=str(profile.default_precision),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from characterize.units import si
+from dashboard import palette
 
 Columns = Mapping[str, Sequence[Any]]
 """A table by column; all columns are of one length."""
@@ -159,6 +160,16 @@ def by_device(
         "bound": [str(each) for each in rows["bottleneck"]],
         "confidence": [str(each) for each in rows["confidence"]],
         "uncounted": [int(each) for each in rows["uncounted"]],
+    }
+
+
+def key() -> dict[str, list[Any]]:
+    """The frame of ``charts.key``: the architectures in their order."""
+    names = palette.ARCHITECTURES
+    return {
+        "architecture": list(names),
+        "label": [name.upper() for name in names],
+        "place": [float(place) for place in range(len(names))],
     }
 
 

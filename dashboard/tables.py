@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from characterize.units import GIGA, MEGA, MILLI
-from dashboard.readable import Columns, length
+from dashboard.readable import Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,22 @@ def _against(rows: Columns, pinned: Columns) -> list[float | None]:
     return [None if math.isnan(ratio) else ratio for ratio in ratios]
 
 
-def identity(rows: Columns) -> dict[str, list[Any]]:
-    """What a stored row is of: model, batch, stack, and its parameters in words."""
+def identity(
+    rows: Columns, defaults: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[str, list[Any]]:
+    """What a stored row is of: model, batch, stack, and the parameters that differ from defaults.
+
+    Args:
+        rows: result rows of any models.
+        defaults: by family, each parameter's default.
+    """
     names = [name for name in rows if name not in NOT_PARAMETERS]
-    settings = [
-        ", ".join(f"{name} {rows[name][i]}" for name in names if _is_set(rows[name][i]))
-        for i in range(length(rows))
-    ]
+    settings = []
+    for i, family in enumerate(rows["family"]):
+        usual = defaults.get(str(family), {})
+        set_here = [(name, rows[name][i]) for name in names if _is_set(rows[name][i])]
+        changed = [f"{name} {value}" for name, value in set_here if usual.get(name) != value]
+        settings.append(", ".join(changed) or "all at their defaults")
     return {
         "Model": list(rows["model"]),
         "Parameters": settings,

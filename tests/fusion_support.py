@@ -176,7 +176,8 @@ def _members(kernels: KernelGraph, producer: dict[int, int]) -> tuple[list[list[
     members = [list(kernel.operators) for kernel in kernels.kernels]
     built = set()
     for index in kernels.folded:
-        maker = producer.get(graph.values[graph.operators[index].inputs[0]].source, -1)
+        first = graph.operators[index].inputs[:1]
+        maker = producer.get(graph.values[first[0]].source, -1) if first else -1
         homes = [inside for inside in members if maker in inside]
         if homes:
             homes[0].append(index)

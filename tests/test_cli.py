@@ -24,11 +24,9 @@ HEAVY = {"torch", "pandas", "duckdb", "numpy", "streamlit", "altair", "pyarrow"}
 
 
 @pytest.fixture(autouse=True)
-def own_store(monkeypatch, tmp_path):
+def own_store(fresh_store):
     """Every test has a store of its own."""
-    path = tmp_path / "store.duckdb"
-    monkeypatch.setenv("CHARACTERIZE_STORE", str(path))
-    return path
+    return fresh_store
 
 
 ROW = {
@@ -483,6 +481,25 @@ def test_models_show_lists_what_set_takes(capsys):
     assert (depth["default"], depth["range"]) == (50, "18, 34, 50, 101, 152")
     _, out, _ = run(capsys, "models", "show", "resnet")
     assert "depth" in out
+
+
+def test_models_list_finds_models_of_libraries_by_words(capsys, monkeypatch):
+    from characterize import models
+
+    asked = []
+
+    def zoo_names(words):
+        asked.append(words)
+        return ["timm/resnet50"]
+
+    monkeypatch.setattr(models, "zoo_names", zoo_names)
+    assert run(capsys, "models", "list", "--zoo", "timm resnet")[1] == "timm/resnet50\n"
+    assert _strict(run(capsys, "models", "list", "--zoo", "--format", "json")[1]) == [
+        {"name": "timm/resnet50"}
+    ]
+    assert asked == ["timm resnet", ""]
+    monkeypatch.setattr(models, "zoo_names", lambda _words: [])
+    assert "no installed library has a model" in run(capsys, "models", "list", "--zoo", "xyzzy")[2]
 
 
 # the store

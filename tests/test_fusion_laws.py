@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fusion_support import Net, elements, faults, total_bytes, total_macs
 
 from characterize.fusion import fuse, unfused
 from characterize.records import Graph, KernelGraph
+from tests.fusion_support import Net, elements, faults, total_bytes, total_macs
 
 FULL, POOLED, WIDE = (3, 4, 6, 6), (3, 4, 1, 1), (3, 8, 6, 6)
 STACKS = ("eager", "compiled", "engine")
@@ -31,39 +31,52 @@ def graphs(draw) -> Graph:
     return net.graph(*(v for v in made if v not in used or v in extra))
 
 
+def _unary(draw, net, x, values):
+    name = draw(st.sampled_from(UNARY))
+    inplace = name.endswith("_") and net.values[x].source == x
+    return net.op(name, (x,), net.values[x].shape, inplace=inplace)
+
+
+def _view(draw, net, x, values):
+    shapes = [net.values[x].shape, (3, 144), (6, 6, 12), (3, 4, 5)]  # same, merged, permuted, a part
+    return net.view(x, *draw(st.sampled_from(shapes)))
+
+
+def _join(name):
+    def step(draw, net, x, values):
+        return net.op(name, (x, _pick(draw, _shaped(net, values, FULL))), FULL)
+
+    return step
+
+
+def _cat(draw, net, x, values):
+    return net.conv(net.op("cat", (x, _pick(draw, _shaped(net, values, FULL))), WIDE), 4)
+
+
+STEPS = {
+    "unary": _unary,
+    "view": _view,
+    "conv": lambda draw, net, x, values: net.conv(x, 4),
+    "bn": lambda draw, net, x, values: net.bn(x),
+    "add": _join("add"),
+    "sub": _join("sub"),
+    "gate": lambda draw, net, x, values: net.mul(x, _pick(draw, _shaped(net, values, POOLED) or [x])),
+    "mean": lambda draw, net, x, values: net.op("mean", (x,), POOLED, dim=(2, 3), keepdim=True),
+    "softmax": lambda draw, net, x, values: net.unary("softmax", x, dim=draw(st.sampled_from([1, 3]))),
+    "cat": _cat,
+    "pool": lambda draw, net, x, values: net.op("max_pool2d", (x,), FULL, kernel_size=(3, 3)),
+    "sort": lambda draw, net, x, values: net.unary("sort", x),
+    "clone": lambda draw, net, x, values: net.unary("clone", x),
+}
+ANY_SHAPE = ("unary", "unary", "unary", "view")
+FULL_SHAPE = ("conv", "conv", "bn", "add", "add", "gate", "mean", "softmax", "cat", "pool", "sort", "clone", "sub")
+
+
 def _step(draw, net: Net, values: list[int]) -> int:
     """One more operator or view, on values that are there. Recent values are drawn more often."""
     x = _pick(draw, values)
-    shape = net.values[x].shape
-    kinds = ["unary", "unary", "unary", "view"]
-    if shape == FULL:
-        kinds += ["conv", "conv", "bn", "add", "add", "gate", "mean", "softmax", "cat", "pool", "sort", "clone", "sub"]
-    kind = draw(st.sampled_from(kinds))
-    match kind:
-        case "unary":
-            name = draw(st.sampled_from(UNARY))
-            return net.op(name, (x,), shape, inplace=name.endswith("_") and net.values[x].source == x)
-        case "view":
-            return net.view(x, *draw(st.sampled_from([shape, (3, 144), (6, 6, 12), (3, 4, 5)])))
-        case "conv":
-            return net.conv(x, 4)
-        case "bn":
-            return net.bn(x)
-        case "add" | "sub":
-            return net.op(kind, (x, _pick(draw, _shaped(net, values, FULL))), FULL)
-        case "gate":
-            return net.mul(x, _pick(draw, _shaped(net, values, POOLED) or [x]))
-        case "mean":
-            return net.op("mean", (x,), POOLED, dim=(2, 3), keepdim=True)
-        case "softmax":
-            return net.unary("softmax", x, dim=draw(st.sampled_from([1, 3])))
-        case "cat":
-            joined = net.op("cat", (x, _pick(draw, _shaped(net, values, FULL))), WIDE)
-            return net.conv(joined, 4)
-        case "pool":
-            return net.op("max_pool2d", (x,), FULL, kernel_size=(3, 3))
-        case _:
-            return net.unary(kind, x)
+    kinds = ANY_SHAPE + (FULL_SHAPE if net.values[x].shape == FULL else ())
+    return STEPS[draw(st.sampled_from(kinds))](draw, net, x, values)
 
 
 def _pick(draw, values: list[int]) -> int:
@@ -76,21 +89,21 @@ def _shaped(net: Net, values: list[int], shape) -> list[int]:
 
 @pytest.mark.parametrize("stack", STACKS)
 @given(graph=graphs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_kernel_is_legal(stack, graph):
     assert faults(fuse(graph, stack)) == []
 
 
 @pytest.mark.parametrize("stack", STACKS)
 @given(graph=graphs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_depthwise_option_is_legal_where_there_is_nothing_for_it(stack, graph):
     assert fuse(graph, stack, depthwise_separable=True) == fuse(graph, stack)
 
 
 @pytest.mark.parametrize("stack", STACKS)
 @given(graph=graphs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_fusing_never_changes_macs_and_never_adds_bytes_or_kernels(stack, graph):
     fused, plain = fuse(graph, stack), unfused(graph)
     assert total_macs(fused) == total_macs(plain) == graph.macs
@@ -99,7 +112,7 @@ def test_fusing_never_changes_macs_and_never_adds_bytes_or_kernels(stack, graph)
 
 
 @given(graph=graphs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_what_fusion_saves_is_what_it_keeps_on_chip(graph):
     """Values that no kernel writes, or that a kernel makes and reads, are what the bytes differ by."""
     fused = fuse(graph)
@@ -116,7 +129,7 @@ def _read_elements(graph: Graph, kernels: KernelGraph) -> int:
 
 @pytest.mark.parametrize("stack", STACKS)
 @given(graph=graphs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_symbols_in_place_of_numbers_change_nothing(stack, graph):
     """Text for every dimension, the same text for the same number: a comparison never evaluates."""
     names = {3: "batch", 4: "c", 6: "s", 8: "2*c", 5: "s - 1", 12: "batch*c", 144: "c*s**2"}
@@ -129,7 +142,7 @@ def test_symbols_in_place_of_numbers_change_nothing(stack, graph):
 
 
 @given(graph=graphs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_kernel_says_what_it_is_and_why_it_ends(graph):
     for stack in STACKS:
         for kernel in fuse(graph, stack).kernels:

@@ -154,6 +154,7 @@ def test_a_device_without_memory_of_its_own_has_what_is_on_its_chip():
 
 def test_a_name_stands_for_its_device_and_a_class_for_its_members_without_the_idealised():
     assert [p.name for p in hardware.select(["nvidia_t4"])] == ["nvidia_t4"]
+    assert hardware.select("nvidia_t4") == hardware.select(["nvidia_t4"])
     gpus = hardware.select(["gpu"])
     assert {p.architecture for p in gpus} == {Architecture.GPU}
     assert not [p for p in hardware.select(["all", "cpu", "tpu"]) if p.is_reference]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from characterize import hardware
 from characterize.columns import KINDS, KernelColumns, KernelEstimate
 from characterize.errors import UnknownNameError, UnsupportedError
-from characterize.hardware import Profile, execution
+from characterize.hardware import Fit, Profile, execution
 from characterize.records import KernelKind, Precision, Stack
 
 REAL = hardware.names(include_reference=False)
@@ -174,11 +175,11 @@ def test_weights_beyond_the_chip_are_streamed_over_the_link_at_every_inference()
 
 
 def test_fitted_efficiencies_of_the_stack_are_used_and_never_exceed_the_peak(device):
-    text = hardware.to_toml(device) + (
-        "[efficiency.compiled]\ncompute = 1.0\nconv = 1.3\n"
-        '[efficiency.compiled.fit]\non = "a bench"\nn = 3\ndate = 2026-11-22\n'
-    )
-    fitted = hardware.parse(text)
+    fit = Fit("a bench", 3, datetime.date(2026, 11, 22), error=0.1)
+    fitted = device.with_fitted("efficiency.compiled", {"compute": 1.4, "conv": 1.3}, fit)
+    fitted = hardware.parse(hardware.to_toml(fitted))
+    assert fitted.efficiency("compiled")["conv"] == 1.3
+    assert fitted.content_hash != device.content_hash
     columns = kernels({"macs": 1e9})
     assert estimate(columns, fitted).compute_s.item() == pytest.approx(2e-3)
     assert estimate(columns, fitted, "eager").compute_s.item() == pytest.approx(4e-3)
@@ -236,7 +237,7 @@ def whole(
     return latency, dynamic + latency * hardware.static_power_w(device)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(NETWORK, DEVICE, STACK, st.data())
 def test_no_kernel_beats_the_datasheet(network, name, stack, data):
     device, columns = hardware.load(name), kernels(*network, batches=(1, 7))
@@ -244,8 +245,11 @@ def test_no_kernel_beats_the_datasheet(network, name, stack, data):
     got = hardware.estimate(columns, device, precision, stack)
     floor_s = columns.flops / device.peak(precision)
     assert (got.latency_s >= floor_s * (1 - 1e-12)).all()
-    fastest = max(device.memory_bytes_per_s, device.on_chip_bytes_per_s or 0.0)
-    assert (got.latency_s >= columns.memory_bytes(precision) / fastest * (1 - 1e-12)).all()
+    # bytes on a chip whose bandwidth nobody states take no time, but only on a chip-only device
+    unknown = np.inf if device.on_chip_only else 0.0
+    fastest = max(device.memory_bytes_per_s, device.on_chip_bytes_per_s or unknown)
+    floor_s = columns.memory_bytes(precision) / fastest
+    assert (got.latency_s >= floor_s * (1 - 1e-12)).all()
     if not device.on_chip_only:
         weights_s = columns.weight_elements * precision.bytes / device.memory_bytes_per_s
         assert (got.latency_s >= weights_s * (1 - 1e-12)).all()
@@ -258,7 +262,7 @@ def test_no_kernel_beats_the_datasheet(network, name, stack, data):
         assert (values >= 0).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(NETWORK, DEVICE, STACK, st.floats(1.0, 8.0), st.data())
 def test_a_better_device_is_never_slower(network, name, stack, factor, data):
     device, columns = hardware.load(name), kernels(*network)
@@ -276,7 +280,7 @@ def test_a_better_device_is_never_slower(network, name, stack, factor, data):
     assert (after <= before * (1 + 1e-9)).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(NETWORK, DEVICE, STACK, st.data())
 def test_more_batch_is_never_faster_and_never_cheaper(network, name, stack, data):
     device, columns = hardware.load(name), kernels(*network, batches=(1, 2, 3, 64))
@@ -287,20 +291,19 @@ def test_more_batch_is_never_faster_and_never_cheaper(network, name, stack, data
     assert (energy >= latency * device.idle_w * (1 - 1e-12)).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(NETWORK, DEVICE, STACK)
 def test_a_narrower_format_is_never_slower_and_never_costs_more_energy(network, name, stack):
     device, columns = hardware.load(name), kernels(*network)
-    for wide in device.precisions:
-        for narrow in device.precisions:
+    results = {p: whole(columns, device, p, stack) for p in device.precisions}
+    for wide, (slow, dear) in results.items():
+        for narrow, (fast, cheap) in results.items():
             if narrow.bytes < wide.bytes:
-                slow, dear = whole(columns, device, wide, stack)
-                fast, cheap = whole(columns, device, narrow, stack)
                 assert (fast <= slow * (1 + 1e-9)).all(), (wide, narrow)
                 assert (cheap <= dear * (1 + 1e-9)).all(), (wide, narrow)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(NETWORK, DEVICE)
 def test_a_grid_gives_what_its_configurations_give_one_by_one(network, name):
     device, batches = hardware.load(name), (1, 2, 5)

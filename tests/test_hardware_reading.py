@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,14 +178,10 @@ def test_awkward_texts_and_numbers_survive_writing():
     awkward = 'a "quoted" \\ back\tslash, ü and 核'
     figures = {"power.tdp_w": Figure(1 / 3, FigureKind.MEASURED, awkward, note=awkward)}
     changed = profile.with_({"power.maximum_w": 1e-300}, summary=awkward)
-    changed = type(changed)(**{**vars_of(changed), "stated": {**changed.stated, **figures}})
+    changed = replace(changed, stated={**changed.stated, **figures})
     again = hardware.parse(hardware.to_toml(changed))
     assert again.value("power.tdp_w") == 1 / 3
     assert again.value("power.maximum_w") == 1e-300
     assert again.figures["power.tdp_w"].note == awkward
     assert again.summary == awkward
     assert again.fitted == changed.fitted
-
-
-def vars_of(profile: hardware.Profile) -> dict[str, object]:
-    return {name: getattr(profile, name) for name in profile.__dataclass_fields__}

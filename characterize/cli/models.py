@@ -28,7 +28,14 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     verbs = parser.add_subparsers(metavar="VERB", dest="models_verb", required=True)
 
-    listing = verbs.add_parser("list", help="every family")
+    listing = verbs.add_parser("list", help="every family, or models of installed libraries")
+    listing.add_argument(
+        "--zoo",
+        nargs="?",
+        const="",
+        metavar="WORDS",
+        help="models of torchvision, timm and transformers whose names have all of these words",
+    )
     output.add_options(listing, output.LIST_FORMATS)
     listing.set_defaults(run=run_list)
 
@@ -39,10 +46,16 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    """Print one line a family."""
+    """Print one line a family, or one a model of a library."""
     output.chosen_format(arguments)
     from characterize import models
 
+    if arguments.zoo is not None:
+        names = [{"name": name} for name in models.zoo_names(arguments.zoo)]
+        if not names:
+            output.note(f"no installed library has a model whose name has {arguments.zoo!r}")
+        output.emit(names, arguments, lambda plain: "\n".join(row["name"] for row in plain))
+        return 0
     rows = [
         {
             "name": family.name,

@@ -41,7 +41,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="devices, classes, TOML profiles, or all (the default)",
     )  # fmt: skip
     parser.add_argument("--baseline", metavar="NAME", help="device that speedups are relative to")
-    parser.add_argument("--output", metavar="FILE", help=".parquet, .csv or .json instead of the store")
+    parser.add_argument(
+        "--output", metavar="FILE", help=".parquet, .csv or .json instead of the store"
+    )
     parser.set_defaults(run=run)
 
 

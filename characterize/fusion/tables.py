@@ -7,13 +7,16 @@ no table is :attr:`Loop.OPAQUE`: it keeps a kernel of its own and nothing is fus
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from functools import lru_cache
 from types import MappingProxyType
 
 
-class Loop(Enum):
-    """How an operator walks over its tensors, which is all that legality asks."""
+class Loop(IntEnum):
+    """How an operator walks over its tensors, which is all that legality asks.
+
+    An integer, because sets of plain enumeration members are slow to ask.
+    """
 
     CONVOLUTION = auto()  # a library call that can take an epilogue
     LINEAR = auto()  # the same, activation x weight

@@ -48,7 +48,7 @@ def load(name_or_path: str | Path) -> Profile:
     return _load(path, changed)
 
 
-def select(wanted: Iterable[str | Path]) -> list[Profile]:
+def select(wanted: str | Path | Iterable[str | Path]) -> list[Profile]:
     """The devices that a list of names, classes and files stands for, in order, each once.
 
     Raises:
@@ -56,7 +56,7 @@ def select(wanted: Iterable[str | Path]) -> list[Profile]:
         InvalidValueError: two different devices bear one name.
     """
     chosen: dict[str, Profile] = {}
-    for each in wanted:
+    for each in [wanted] if isinstance(wanted, str | Path) else wanted:
         for profile in _stands_for(each):
             earlier = chosen.setdefault(profile.name, profile)
             if earlier != profile:

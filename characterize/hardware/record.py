@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from characterize import errors
 from characterize.hardware import assumptions, schema
-from characterize.hardware.figures import Figure, FigureKind, Fitted
+from characterize.hardware.figures import Figure, FigureKind, Fit, Fitted
 from characterize.records import Architecture, Confidence, Frozen, Precision, Stack
 
 _EIGHTY_PERCENT: Final = 1.2815515655446004  # half the 80 % interval of a normal, in sigmas
@@ -285,6 +285,10 @@ class Profile:
             note = "not stated before" if before is None else f"was {before!r}"
             stated[known] = Figure(value, FigureKind.ASSUMED, "what if", note=note)
         return replace(self, stated=Frozen(stated), **identity)
+
+    def with_fitted(self, key: str, values: Mapping[str, float], fit: Fit) -> Profile:
+        """A copy with one fitted table: ``with_fitted("efficiency.compiled", {...}, fit)``."""
+        return replace(self, fitted=Frozen({**self.fitted, key: Fitted(Frozen(values), fit)}))
 
 
 def _by_precision(table: Mapping[str, float]) -> Mapping[Precision, float]:

@@ -100,7 +100,7 @@ def frame(kept: Kept, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
         InvalidValueError: DuckDB does not understand the query.
         StoreError: the sweep has no rows.
     """
-    import duckdb  # noqa: PLC0415 - slow to import
+    import duckdb
 
     if not any(kept.folder.glob("part-*.parquet")):
         msg = f"The sweep {kept.title} has no rows yet."

@@ -17,7 +17,9 @@ from characterize.projection import DeviceProjection
 from characterize.records import Bottleneck
 from characterize.sweeping.grid import Block, Sizes
 
-_BOTTLENECKS = pa.array([b.value for b in (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)])
+_BOTTLENECKS = pa.array(
+    [b.value for b in (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)]
+)
 
 
 @dataclass
@@ -70,9 +72,7 @@ def _explain(block: Block, family: Any, valid: Any, tally: Tally) -> None:
         holds = np.broadcast_to(rule.holds(*rule.arguments(full)), valid.shape)
         broken = left & ~holds
         if broken.any():
-            values = [
-                int(v[broken][0]) if np.ndim(v) else v for v in rule.arguments(full)
-            ]
+            values = [int(v[broken][0]) if np.ndim(v) else v for v in rule.arguments(full)]
             tally.invalid[f"{family.name}: {rule.explain(*values)}"] += int(broken.sum())
             left = left & holds
     if left.any():

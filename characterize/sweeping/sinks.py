@@ -146,7 +146,11 @@ class Parts:
             part = self.folder / f"part-{index:07d}.parquet"
             partial = part.with_suffix(f".{os.getpid()}.partial")
             with pq.ParquetWriter(
-                partial, tables[0].schema, compression="lz4", use_dictionary=_LOW, write_statistics=True
+                partial,
+                tables[0].schema,
+                compression="lz4",
+                use_dictionary=_LOW,
+                write_statistics=True,
             ) as writer:
                 for table in tables:
                     writer.write_table(table)

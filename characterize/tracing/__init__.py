@@ -40,10 +40,10 @@ def trace(
         TraceError: the model could not be run on tensors without data; says where and why.
     """
     if isinstance(model, str):
-        from characterize.tracing import sources  # noqa: PLC0415 - it loads torch
+        from characterize.tracing import sources
 
         return sources.trace_name(model, batch, parameters)
-    from characterize.tracing import modules  # noqa: PLC0415 - it loads torch
+    from characterize.tracing import modules
 
     return modules.trace_module(model, inputs, keywords or {})
 
@@ -59,6 +59,6 @@ def trace_template(
     Raises:
         TraceError: the family cannot be traced with these symbols at these sizes.
     """
-    from characterize.tracing import symbolic  # noqa: PLC0415 - it loads torch
+    from characterize.tracing import symbolic
 
     return symbolic.trace_family(name, parameters, tuple(symbols), batch)

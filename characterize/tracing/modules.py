@@ -169,7 +169,7 @@ def _trace(module: nn.Module, inputs: Any, keywords: Any, name: str) -> Graph:
     path = ModulePath(module)
     with contextlib.ExitStack() as stack:
         if swapped:
-            from torch.nn.utils import stateless  # noqa: PLC0415
+            from torch.nn.utils import stateless
 
             stack.enter_context(stateless._reparametrize_module(module, swapped, tie_weights=True))
         names = tensor_names(module)
@@ -194,7 +194,7 @@ def with_unused(graph: Graph, names: Mapping[int, tuple[str, Role]]) -> Graph:
 
 
 def _note(graph: Graph, unused: list[str]) -> Graph:
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     shown = ", ".join(sorted(unused)[:5])
     return replace(graph, notes=(*graph.notes, f"{len(unused)} parameters unused: {shown}"))
@@ -207,7 +207,7 @@ def translated_errors(name: str) -> Iterator[None]:
         yield
     except CharacterizeError:
         raise
-    except Exception as error:  # noqa: BLE001 - a model may raise anything
+    except Exception as error:
         raise TraceError(_explain(name, error)) from error
 
 

@@ -34,7 +34,7 @@ def _pair(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor | None:
     first, second = args[0], args[1]
     if (
         kwargs
-        or len(args) != 2  # noqa: PLR2004
+        or len(args) != 2
         or not isinstance(second, torch.Tensor)
         or first.shape != second.shape
         or first.dtype != second.dtype
@@ -53,7 +53,7 @@ def _pair_in_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tenso
 
 def _batch_norm(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | None:
     source, scale = args[0], args[1]
-    if len(args) < 6 or args[5] or source.dim() < 2 or scale is None:  # noqa: PLR2004
+    if len(args) < 6 or args[5] or source.dim() < 2 or scale is None:
         return None
     return torch.empty_like(source) if scale.shape[0] == source.shape[1] else None
 
@@ -67,18 +67,38 @@ def _layer_norm(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor 
 
 def _linear(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | None:
     source, weight = args[0], args[1]
-    if weight.dim() != 2 or source.dim() < 1 or source.shape[-1] != weight.shape[1]:  # noqa: PLR2004
+    if weight.dim() != 2 or source.dim() < 1 or source.shape[-1] != weight.shape[1]:
         return None
     if source.dtype != weight.dtype:
         return None
     return source.new_empty((*source.shape[:-1], weight.shape[0]))
 
 
-_ELEMENTWISE = (
-    "relu gelu silu sigmoid hardswish hardsigmoid tanh relu6 hardtanh elu leaky_relu mish selu "
-    "softplus exp sqrt rsqrt neg abs sin cos erf"
-).split()
-_ARITHMETIC = "add sub mul div".split()
+_ELEMENTWISE = [
+    "relu",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "hardswish",
+    "hardsigmoid",
+    "tanh",
+    "relu6",
+    "hardtanh",
+    "elu",
+    "leaky_relu",
+    "mish",
+    "selu",
+    "softplus",
+    "exp",
+    "sqrt",
+    "rsqrt",
+    "neg",
+    "abs",
+    "sin",
+    "cos",
+    "erf",
+]
+_ARITHMETIC = ["add", "sub", "mul", "div"]
 
 SHORTCUTS: dict[str, Shortcut] = {
     **{f"aten.{name}": _alike for name in _ELEMENTWISE},

@@ -22,7 +22,7 @@ def trace_name(name: str, batch: int, parameters: Mapping[str, Any]) -> Graph:
     if name.endswith(".pt2"):
         return _trace_exported(name)
     if name.endswith(".onnx"):
-        from characterize.tracing import onnx_files  # noqa: PLC0415 - an optional extra
+        from characterize.tracing import onnx_files
 
         return onnx_files.trace_file(name)
     if "/" in name:
@@ -73,7 +73,7 @@ def _trace_factory(name: str, batch: int, parameters: Mapping[str, Any]) -> Grap
         raise errors.unknown(f"factory in {path}", attribute, known)
     with modules.translated_errors(name):
         made = _call(factory, batch, parameters)
-    if not (isinstance(made, tuple) and len(made) == 2):  # noqa: PLR2004
+    if not (isinstance(made, tuple) and len(made) == 2):
         msg = f"{name} returned {type(made).__name__}; a factory returns (module, example inputs)."
         raise errors.InvalidValueError(msg)
     module, inputs = made
@@ -83,7 +83,7 @@ def _trace_factory(name: str, batch: int, parameters: Mapping[str, Any]) -> Grap
 
 
 def _call(factory: Any, batch: int, parameters: Mapping[str, Any]) -> Any:
-    import inspect  # noqa: PLC0415
+    import inspect
 
     accepted = inspect.signature(factory).parameters
     anything = any(p.kind is p.VAR_KEYWORD for p in accepted.values())

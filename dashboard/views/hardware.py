@@ -86,11 +86,9 @@ def browse() -> None:
         bind="query-params",
         format_func=lambda each: controls.device_label(known.get(each), each),
     )
-    left, right = st.columns([2, 3], gap="medium")
-    with left:
-        where(name, names)
-    with right:
-        details(name)
+    identity(name)
+    where(name, names)
+    sources(name)
 
 
 def where(name: str, names: list[str]) -> None:
@@ -112,34 +110,51 @@ def where(name: str, names: list[str]) -> None:
         )
 
 
-def details(name: str) -> None:
+def identity(name: str) -> None:
     profile = queries.profile(name)
-    st.subheader(profile.title, anchor="device")
     icon = palette.CONFIDENCE_ICONS[str(profile.confidence)]
-    st.markdown(
-        f"{controls.architecture_label(str(profile.architecture))} · {profile.vendor}"
-        f"{f' · {profile.year}' if profile.year else ''}"
-        f"{f' · {profile.process}' if profile.process else ''} · {icon} {profile.confidence}"
-    )
+    facts = [
+        controls.architecture_label(str(profile.architecture)),
+        profile.vendor,
+        str(profile.year or ""),
+        profile.process,
+        f"{icon} {profile.confidence} confidence",
+    ]
+    st.subheader(profile.title, anchor="device")
+    st.markdown(" · ".join(fact for fact in facts if fact))
     if profile.summary:
         st.caption(profile.summary)
-    for heading, figures in catalogue.figures(profile).items():
-        with st.expander(f"{heading} ({len(figures)})", expanded=heading in FIRST):
-            st.dataframe(
-                figures,
-                hide_index=True,
-                key=f"figures.{heading}",
-                alt=f"{heading} of {profile.title}, with sources",
-                height="content",
-                column_config={"Source": st.column_config.TextColumn("Source", width="large")},
-            )
+
+
+def sources(name: str) -> None:
+    profile = queries.profile(name)
+    figures = catalogue.figures(profile)
+    st.subheader("Every figure and where it comes from", anchor="figures")
+    st.caption(
+        "Published, derived from published ones, measured, or assumed for want of anything better: "
+        "the kind says which. Double-click a cell to read all of it."
+    )
+    st.dataframe(
+        figures,
+        hide_index=True,
+        key="hardware.figures",
+        alt=f"Every figure of {profile.title} with its source",
+        height=560,
+        column_config={
+            "Figure": st.column_config.TextColumn("Figure", pinned=True, width="medium"),
+            "Source": st.column_config.TextColumn("Source", width="large"),
+        },
+    )
     fits = catalogue.fits(profile)
     if len(fits):
-        with st.expander(f"Fitted to measurements ({len(fits)})", expanded=False):
-            st.dataframe(fits, hide_index=True, alt="Numbers fitted to measurements")
-    panels.profile_download(profile)
+        st.subheader("Fitted to measurements", anchor="fits")
+        st.dataframe(
+            fits, hide_index=True, key="hardware.fits", alt="Numbers fitted to measurements"
+        )
+    with st.container(horizontal=True):
+        panels.profile_download(profile)
+        panels.frame_download(figures, f"{name}_figures", "figures")
 
 
-FIRST = ("Peak throughput of the matrix units", "Main memory")
 st.title("What are these devices, and who says so?", anchor=False)
 browse()

@@ -62,21 +62,22 @@ def pinned_rows(comparison: Comparison) -> Columns | None:
 
 def show(network: Network, comparison: Comparison, answer: Answer, pinned: Columns | None) -> None:
     rows = answer.rows
-    titles = {name: device.title for name, device in queries.devices().items()}
+    devices = queries.devices()
+    titles = {name: device.title for name, device in devices.items()}
+    short = {name: device.short for name, device in devices.items()}
     focus = focused(rows, comparison.focus)
     pin = state.pinned()
     before = None if pinned is None else row_of(pinned, focus["hardware"])
     panels.left_out(answer.left_out, network.precision)
     for note in answer.notes:
         st.caption(f":material/info: {note}")
-    panels.standing(focus, titles.get(focus["hardware"], focus["hardware"]))
+    panels.standing(focus, titles.get(focus["hardware"], focus["hardware"]), summary(network))
     panels.kpis(focus, before, pin.name if pin else "")
     panels.coverage(rows)
-    if pin is not None and pinned is not None:
-        st.caption(f":material/keep: Hollow marks are “{pin.name}”.")
+    panels.key_of_marks(pin.name if pin is not None and pinned is not None else "")
     with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
         for quantity in (readable.LATENCY, readable.ENERGY, readable.SPEEDUP):
-            frame = readable.by_device(rows, quantity, titles, pinned)
+            frame = readable.by_device(rows, quantity, short, pinned)
             panels.device_card(frame, quantity, key=f"by_device.{quantity.column}")
     where_it_goes(network, focus, titles)
     st.subheader("All figures", anchor="figures")

@@ -78,7 +78,7 @@ TRANSFORMER_DECODER: Final = Family(
         size("sequence", 128, 1, 131_072, "Tokens that are read at once.", unit="tokens"),
         integer(
             "cached_tokens", 0, 0, 1_048_576, "Tokens before them, whose keys and values are cached.",
-            scale="log", symbolic=True, unit="tokens",
+            scale="log", unit="tokens",
         ),
         size("vocab", 32_000, 2, 1_000_000, "Entries of the token table and of the output."),
         choice(

@@ -43,7 +43,7 @@ class CachedAttention(nn.Module):
         if cache:
             start = cache[0].shape[2] - x.shape[1]
             for whole, new in zip(cache, (key, value), strict=True):
-                whole[:, :, start:].copy_(new)
+                whole.narrow(2, start, x.shape[1]).copy_(new)
             key, value = cache
         attended = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, is_causal=not cache, enable_gqa=True
@@ -108,15 +108,15 @@ class TransformerDecoder(nn.Module):
         sequence = tokens.shape[1]
         cached = cache[0].shape[2] - sequence if cache else 0
         positions = torch.arange(cached, cached + sequence, device=tokens.device)
-        angle = positions[:, None] * self.frequencies
+        angle = positions.unsqueeze(1) * self.frequencies
         angles = (angle.cos(), angle.sin())
         mask = None
         if cache and sequence > 1:
             # token i of the new ones sees everything up to position cached + i
-            mask = torch.arange(cached + sequence, device=tokens.device) <= positions[:, None]
+            mask = torch.arange(cached + sequence, device=tokens.device) <= positions.unsqueeze(1)
         x, filled = self.tokens(tokens), []
         for index, layer in enumerate(self.layers):
             x, key, value = layer(x, angles, mask, cache[2 * index : 2 * index + 2])
             filled += [key, value]
-        x = x[:, -1:] if self.last_only else x
+        x = x.narrow(1, sequence - 1, 1) if self.last_only else x
         return self.head(self.norm(x)), *filled

@@ -22,7 +22,7 @@ class Embeddings(nn.Module):
 
     def __init__(self, vocab: Size, hidden: Size, sequence: Size) -> None:
         super().__init__()
-        rows = sequence if sequence > POSITIONS else POSITIONS
+        rows = max(POSITIONS, sequence)
         self.tokens = nn.Embedding(vocab, hidden)
         self.positions = nn.Parameter(torch.zeros(rows, hidden))
         self.segments = nn.Parameter(torch.zeros(2, hidden))
@@ -30,7 +30,7 @@ class Embeddings(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """``[b, s]`` to ``[b, s, hidden]``."""
-        x = self.tokens(tokens) + self.positions[: tokens.shape[1]] + self.segments[0]
+        x = self.tokens(tokens) + self.positions.narrow(0, 0, tokens.shape[1]) + self.segments[0]
         return self.norm(x)
 
 
@@ -84,4 +84,4 @@ class TransformerEncoder(nn.Module):
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """``[b, s]`` to ``[b, s, hidden]`` and the pooled first token ``[b, hidden]``."""
         x = self.layers(self.embeddings(tokens))
-        return x, torch.tanh(self.pooler(x[:, 0]))
+        return x, torch.tanh(self.pooler(x.select(1, 0)))

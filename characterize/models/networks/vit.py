@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -56,4 +54,4 @@ class VisionTransformer(nn.Module):
         """``[b, 3, s, s]`` to ``[b, classes]``."""
         x = self.patches(image).flatten(2).transpose(1, 2)
         x = torch.cat((self.class_token.expand(image.shape[0], -1, -1), x), 1) + self.positions
-        return self.head(self.norm(self.layers(x))[:, 0])
+        return self.head(self.norm(self.layers(x)).select(1, 0))

@@ -1,0 +1,146 @@
+"""Templates of families: traced once, then found in this process, in the package, or in the store.
+
+Two templates of one topology differ in their guards: a batch of one broadcasts, so it has its own.
+Those of the families at their defaults ship with the package, so that a first look needs no torch;
+``python -m characterize.templates`` writes them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from characterize import codec, errors, models, paths, store, symbols
+from characterize.records import Graph
+from characterize.subjects import Subject, subject
+
+VARIANTS: Final = 8  # templates of one topology that the store keeps
+SHIPPED_BATCHES: Final = (1, 8)
+_SUFFIX: Final = ".json.zz"
+
+
+def topology(asked: Subject) -> tuple[str, dict[str, int]]:
+    """The key of a family's template, and the sizes that the template leaves open."""
+    family = models.family(asked.family)
+    open_ = {p.name for p in family.parameters if p.symbolic}
+    fixed = {k: v for k, v in asked.parameters if k not in open_}
+    sizes = {k: int(v) for k, v in asked.parameters if k in open_} | {"batch": asked.batch}
+    key = store.key(
+        {"family": asked.family, "version": asked.version, "fixed": fixed, "format": codec.FORMAT}
+    )
+    return key, sizes
+
+
+class _Templates:
+    """The templates of this process, filled from the package, the store, and the tracer."""
+
+    def __init__(self) -> None:
+        self._graphs: dict[str, list[Graph]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, asked: Subject, keep: store.Store | None) -> Graph:
+        """A template that holds at the subject's sizes, traced now if there is none."""
+        key, sizes = topology(asked)
+        with self._lock:
+            known = list(self._graphs.get(key, ()))
+        for graph in known:
+            if symbols.holds(graph.guards, sizes):
+                return graph
+        graph = _kept(key, sizes, keep) or _traced(asked, key, sizes, keep)
+        with self._lock:
+            self._graphs.setdefault(key, []).append(graph)
+        return graph
+
+
+_TEMPLATES = _Templates()
+
+
+def template(asked: Subject, keep: store.Store | None = None) -> Graph:
+    """The template of a family that holds at the subject's sizes.
+
+    Raises:
+        TraceError: there is none yet and the family cannot be traced at these sizes.
+    """
+    return _TEMPLATES.get(asked, keep)
+
+
+def _kept(key: str, sizes: Mapping[str, int], keep: store.Store | None) -> Graph | None:
+    for content in _texts(key, keep):
+        try:
+            graph = codec.decode(content)
+        except errors.BrokenRecordError:
+            continue
+        if symbols.holds(graph.guards, sizes):
+            return graph
+    return None
+
+
+def _texts(key: str, keep: store.Store | None) -> Iterator[bytes]:
+    for file in sorted(folder().glob(f"*-{key[:16]}-*{_SUFFIX}")):
+        yield file.read_bytes()
+    for slot in range(VARIANTS if keep is not None else 0):
+        try:
+            content = keep.template(f"{key}/{slot}") if keep is not None else None
+        except errors.StoreError:
+            return
+        if content is None:
+            return
+        yield content
+
+
+def _traced(asked: Subject, key: str, sizes: Mapping[str, int], keep: store.Store | None) -> Graph:
+    from characterize import tracing  # it leads to torch
+
+    names = [name for name in sizes if name != "batch"]
+    graph = tracing.trace_template(asked.family, asked.values, [*names, "batch"], asked.batch)
+    if keep is not None:
+        _keep(keep, key, codec.encode(graph))
+    return graph
+
+
+def _keep(keep: store.Store, key: str, content: bytes) -> None:
+    """Put a template into the first free slot; a store that cannot be written costs a trace later."""
+    try:
+        for slot in range(VARIANTS):
+            if keep.template(f"{key}/{slot}") is None:
+                keep.put_template(f"{key}/{slot}", content)
+                return
+    except errors.StoreError:
+        return
+
+
+def folder() -> Path:
+    """Where the templates that ship with the package are."""
+    return paths.data_directory() / "templates"
+
+
+def shipped() -> Iterator[tuple[str, bytes]]:
+    """Name and content of every template that ships: all families at their defaults."""
+    from characterize import tracing
+
+    for name in models.families():
+        for batch in SHIPPED_BATCHES:
+            asked = subject(name, {}, batch)
+            key, sizes = topology(asked)
+            names = [size for size in sizes if size != "batch"]
+            graph = tracing.trace_template(name, asked.values, [*names, "batch"], batch)
+            yield f"{name}-{key[:16]}-{batch}{_SUFFIX}", codec.encode(graph)
+
+
+def write(place: Path | None = None) -> int:
+    """Write the templates that ship, in place of those that are there; returns how many."""
+    place = place or folder()
+    place.mkdir(parents=True, exist_ok=True)
+    made = dict(shipped())
+    for old in place.glob(f"*{_SUFFIX}"):
+        if old.name not in made:
+            old.unlink()
+    for name, content in made.items():
+        (place / name).write_bytes(content)
+    return len(made)
+
+
+if __name__ == "__main__":
+    write()
