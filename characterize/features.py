@@ -7,9 +7,8 @@ multiplicity. The rows are found on the symbolic graph, once (:func:`skeleton`);
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,44 +43,6 @@ _FIXED_BYTES: Mapping[str, int] = {
 
 
 @dataclass(frozen=True)
-class _Traffic:
-    """One value that a kernel reads or writes."""
-
-    value: Value
-    source: Value
-    weight: bool
-    override: tuple[int, int] | None  # (operator, position) whose cost says how much moves
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One distinct kernel, its dimensions not yet evaluated."""
-
-    kernel: Kernel
-    operators: tuple[Operator, ...]
-    anchor: int  # position in operators
-    reads: tuple[_Traffic, ...]
-    writes: tuple[_Traffic, ...]
-    inside: tuple[Value, ...]
-    count: int
-
-
-_Sizes = tuple[tuple[tuple[tuple[Any, ...], str], int], ...]  # ((shape, dtype), how many)
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """What does not depend on the sizes: the distinct kernels and how often each occurs."""
-
-    graph: KernelGraph
-    rows: tuple[_Row, ...]
-    row_of: tuple[int, ...]  # kernel -> row
-    parameter_sizes: _Sizes
-    live_sizes: tuple[_Sizes, ...]  # distinct sets of values alive at once
-    live_of: tuple[int, ...]  # kernel -> the set alive while it runs
-
-
-@dataclass(frozen=True)
 class Columns:
     """A fused network, evaluated at N configurations.
 
@@ -103,143 +64,6 @@ class Columns:
         alive = self.live_elements * precision.bytes + self.live_fixed_bytes
         peak = alive.max(axis=0) if len(alive) else np.zeros_like(self.parameters)
         return np.asarray(self.parameters * precision.bytes + peak)
-
-
-def skeleton(graph: KernelGraph) -> Skeleton:
-    """The distinct kernels of a fused network, found without evaluating a dimension."""
-    source = graph.graph
-    signatures: dict[Any, int] = {}
-    rows: list[_Row] = []
-    counts: Counter[int] = Counter()
-    row_of = []
-    for kernel in graph.kernels:
-        signature = _signature(source, kernel)
-        index = signatures.get(signature)
-        if index is None:
-            index = signatures[signature] = len(rows)
-            rows.append(_row(source, kernel))
-        counts[index] += 1
-        row_of.append(index)
-    rows = [replace(row, count=counts[i]) for i, row in enumerate(rows)]
-    live, live_of = _liveness(graph)
-    return Skeleton(graph, tuple(rows), tuple(row_of), _parameters(source), live, live_of)
-
-
-def _signature(graph: Graph, kernel: Kernel) -> Any:
-    values = graph.values
-
-    def of(index: int) -> Any:
-        value = values[index]
-        return value.shape, value.dtype, _is_weight(value), values[value.source].shape
-
-    first = kernel.operators[0]
-    return (
-        kernel.pattern,
-        kernel.anchor - first,
-        tuple(
-            (op.name, op.attributes, tuple(map(of, op.inputs)), tuple(map(of, op.outputs)))
-            for op in (graph.operators[i] for i in kernel.operators)
-        ),
-        tuple(map(of, kernel.reads)),
-        tuple(map(of, kernel.writes)),
-    )
-
-
-def _is_weight(value: Value) -> bool:
-    return value.role not in (Role.ACTIVATION, Role.INPUT)
-
-
-def _row(graph: Graph, kernel: Kernel) -> _Row:
-    operators = tuple(graph.operators[i] for i in kernel.operators)
-    read_at: dict[int, tuple[int, int]] = {}
-    written_at: dict[int, tuple[int, int]] = {}
-    for position, operator in enumerate(operators):
-        for place, index in enumerate(operator.inputs):
-            read_at.setdefault(graph.values[index].source, (position, place))
-        for place, index in enumerate(operator.outputs):
-            written_at.setdefault(index, (position, place))
-    reads = []
-    for index in kernel.reads:
-        value = graph.values[index]
-        source = graph.values[value.source]
-        weight = _is_weight(value) or _is_weight(source)
-        reads.append(_Traffic(value, source, weight, read_at.get(value.source)))
-    writes = [
-        _Traffic(graph.values[i], graph.values[i], False, written_at.get(i)) for i in kernel.writes
-    ]
-    kept = set(kernel.writes)
-    inside = tuple(
-        graph.values[i] for operator in operators for i in operator.outputs if i not in kept
-    )
-    anchor = kernel.operators.index(kernel.anchor)
-    return _Row(kernel, operators, anchor, tuple(reads), tuple(writes), inside, 1)
-
-
-def _parameters(graph: Graph) -> _Sizes:
-    seen: dict[int, Value] = {}
-    for value in graph.values:
-        if value.role is Role.PARAMETER:
-            seen.setdefault(value.storage, value)
-    return _sizes(seen.values())
-
-
-def _sizes(values: Iterable[Value]) -> _Sizes:
-    return tuple(Counter((value.shape, value.dtype) for value in values).items())
-
-
-def _liveness(graph: KernelGraph) -> tuple[tuple[_Sizes, ...], tuple[int, ...]]:
-    """Sets of activations alive while each kernel runs: from the kernel that writes to the last
-    that reads; inputs from the start, outputs to the end.
-    """
-    values = graph.graph.values
-    last: dict[int, int] = {}
-    first: dict[int, int] = {}
-    home: dict[int, Value] = {}
-    for index in graph.graph.inputs:
-        first[values[index].storage] = 0
-        home.setdefault(values[index].storage, values[index])
-    for step, kernel in enumerate(graph.kernels):
-        for index in kernel.writes:
-            storage = values[index].storage
-            first.setdefault(storage, step)
-            home.setdefault(storage, values[index])
-            last[storage] = step
-        for index in kernel.reads:
-            last[values[index].storage] = step
-    end = len(graph.kernels) - 1
-    for index in graph.graph.outputs:
-        last[values[index].storage] = end
-    births: dict[int, list[int]] = {}
-    deaths: dict[int, list[int]] = {}
-    for storage, step in first.items():
-        if _is_weight(home[storage]) and home[storage].role is not Role.DERIVED:
-            continue
-        births.setdefault(step, []).append(storage)
-        deaths.setdefault(last.get(storage, step), []).append(storage)
-    return _live_sets(births, deaths, home, len(graph.kernels))
-
-
-def _live_sets(
-    births: Mapping[int, list[int]],
-    deaths: Mapping[int, list[int]],
-    home: Mapping[int, Value],
-    steps: int,
-) -> tuple[tuple[_Sizes, ...], tuple[int, ...]]:
-    alive: Counter[tuple[tuple[Any, ...], str]] = Counter()
-    known: dict[frozenset[Any], int] = {}
-    sets: list[_Sizes] = []
-    live_of = []
-    for step in range(steps):
-        for storage in births.get(step, ()):
-            alive[home[storage].shape, home[storage].dtype] += 1
-        items = tuple((size, count) for size, count in alive.items() if count)
-        index = known.setdefault(frozenset(items), len(sets))
-        if index == len(sets):
-            sets.append(items)
-        live_of.append(index)
-        for storage in deaths.get(step, ()):
-            alive[home[storage].shape, home[storage].dtype] -= 1
-    return tuple(sets), tuple(live_of)
 
 
 def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = None) -> Columns:
@@ -300,7 +124,7 @@ def _numel(shape: Iterable[Any], binder: Binder) -> Count:
     return result
 
 
-def _total(sizes: _Sizes, binder: Binder) -> tuple[Count, Count]:
+def _total(sizes: Sizes, binder: Binder) -> tuple[Count, Count]:
     """Elements of floating-point values, and bytes of the others."""
     elements: Count = 0
     fixed: Count = 0
@@ -358,7 +182,7 @@ def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], length: int) -> Ker
     )
 
 
-def _evaluate(row: _Row, binder: Binder, values: _Bound) -> dict[str, Any]:
+def _evaluate(row: Row, binder: Binder, values: _Bound) -> dict[str, Any]:
     """Every feature of one distinct kernel."""
     priced = [_cost(operator, values) for operator in row.operators]
     anchor = priced[row.anchor]
@@ -381,7 +205,7 @@ def _evaluate(row: _Row, binder: Binder, values: _Bound) -> dict[str, Any]:
         "groups": gemm.groups if gemm else 0,
         "kernel_area": _product(gemm.kernel) if gemm else 1,
         "stride": max(gemm.stride, default=1) if gemm else 1,
-        "intermediate_elements": _total(_sizes(row.inside), binder)[0],
+        "intermediate_elements": _total(sizes(row.inside), binder)[0],
         "uncounted": sum(1 for cost in priced if not cost.counted),
     }
     features.update(_read(row, priced, binder))
@@ -396,7 +220,7 @@ def _product(sizes: Iterable[int]) -> int:
     return result
 
 
-def _read(row: _Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
+def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
     activations: list[Count] = []
     weights: Count = 0
     fixed: Count = 0
@@ -420,7 +244,7 @@ def _read(row: _Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
     }
 
 
-def _written(row: _Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
+def _written(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
     elements: Count = 0
     fixed: Count = 0
     for traffic in row.writes:
@@ -433,7 +257,7 @@ def _written(row: _Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
 
 
 def _moved(
-    row: _Row, traffic: _Traffic, priced: list[Cost], binder: Binder, *, reading: bool
+    row: Row, traffic: Traffic, priced: list[Cost], binder: Binder, *, reading: bool
 ) -> Count:
     """Elements that really cross memory: what the formula says, else the smaller of view and source."""
     if traffic.override is not None:

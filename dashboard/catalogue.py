@@ -114,9 +114,9 @@ def figures(profile: Profile) -> pd.DataFrame:
         rows.append(
             {
                 "order": order.index(section) if section in order else len(order),
-                "Section": SECTIONS.get(section, section),
                 "Figure": name if keyed else _capitalised(field.sentence),
                 "Value": _written(figure.value, field.unit if field else ""),
+                "Section": SECTIONS.get(section, section),
                 "Kind": str(figure.kind),
                 "Source": figure.source,
                 "Read on": figure.read_on.isoformat() if figure.read_on else "",

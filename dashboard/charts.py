@@ -248,7 +248,7 @@ def places(rows: pd.DataFrame) -> alt.LayerChart:
     marks = base.mark_point(filled=True, size=110).encode(
         color=_colour("architecture", palette.ARCHITECTURES),
         shape=_shape(palette.ARCHITECTURES),
-        opacity=alt.condition("datum.chosen", alt.value(1.0), alt.value(0.6)),
+        opacity=alt.condition("datum.chosen", alt.value(1.0), alt.value(0.8)),
         tooltip=[
             alt.Tooltip("device:N", title="Device"),
             alt.Tooltip("peak_text:N", title="Peak"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from characterize.models import Family, Parameter
 
 AUTO = "auto"
+SHORTEST_NAME = 4  # letters that still say which device it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,19 @@ def _device(profile: Profile) -> Device:
     return Device(
         name=profile.name,
         title=profile.title,
-        short=profile.title.removeprefix(f"{profile.vendor} "),
+        short=_without(profile.vendor, profile.title),
         architecture=str(profile.architecture),
         precisions=tuple(str(precision) for precision in profile.precisions),
         default_precision=str(profile.default_precision),
         confidence=str(profile.confidence),
         is_reference=profile.is_reference,
     )
+
+
+def _without(vendor: str, title: str) -> str:
+    """The title without the vendor, unless that is part of the name (Raspberry Pi 5)."""
+    rest = title.removeprefix(f"{vendor} ")
+    return rest if len(rest) >= SHORTEST_NAME else title
 
 
 def profile(name: str) -> Profile:

@@ -145,21 +145,22 @@ def encode(pin: Pin) -> str:
 def decode(text: str) -> Pin | None:
     """The pin that :func:`encode` wrote; ``None`` where the text is no such thing.
 
-    Values are checked when they are computed with: here only their form.
+    A family's parameters are checked and filled in; those of a zoo model, when it is computed.
     """
     try:
         record = json.loads(text)
-        parameters = tuple((str(k), v) for k, v in record["set"].items())
+        model, given = str(record["model"]), dict(record["set"])
+        family = queries.families().get(model)
         network = Network(
-            str(record["model"]),
-            parameters,
+            model,
+            tuple((family.check(**given) if family else given).items()),
             int(record["batch"]),
             str(record["precision"]),
             str(record["stack"]),
         )
         hash(network)
         return Pin(str(record["name"])[:60], network)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (CharacterizeError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

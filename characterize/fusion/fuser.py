@@ -117,13 +117,14 @@ def _kernel(facts: Facts, stack: Stack, group: Group, namer: Namer, reasons: Rea
     """One group as a kernel."""
     inside = frozenset((*group.operators, *group.folded))
     anchor = anchor_of(facts, group.operators)
+    writes = writes_of(facts, inside, every=stack is Stack.EAGER)
     return Kernel(
         name=namer.name(sorted(inside)),
         operators=group.operators,
         anchor=anchor,
         reads=reads_of(facts, group, inside),
-        writes=writes_of(facts, inside, every=stack is Stack.EAGER),
+        writes=writes,
         pattern=namer.pattern(group.operators, group.folded),
-        reason=reasons.explain(group),
+        reason=reasons.explain(group, writes),
         module=facts.graph.operators[anchor].module,
     )

@@ -56,8 +56,8 @@ class _State:
     """What the visit has found so far."""
 
     facts: Facts
-    group_of: dict[int, LoopGroup] = field(default_factory=dict)
-    call_depth: dict[int, int] = field(default_factory=dict)  # by operator of a finished region
+    group_of: list[LoopGroup | None]  # by operator; look at its root
+    call_depth: list[int]  # by operator of a finished region, else -1
     reader: dict[int, LoopGroup] = field(default_factory=dict)  # last loop that reads a value
     made: int = 0
 
@@ -66,7 +66,8 @@ def loop_groups(
     facts: Facts, regions: dict[int, Region], absent: frozenset[int]
 ) -> list[LoopGroup]:
     """Group every operator that is neither in a region nor ``absent`` into loop kernels."""
-    state = _State(facts)
+    count = len(facts.loops) + 1  # the last is for the producer -1 of what nobody makes
+    state = _State(facts, [None] * count, [-1] * count)
     ends = {region[-1]: region for region in regions.values()}
     inner = {i for region in regions.values() for i in region}
     for index in range(len(facts.loops)):
@@ -74,7 +75,7 @@ def loop_groups(
             _finish_call(state, ends[index])
         elif index not in inner and index not in absent:
             _visit(state, index)
-    roots = {id(group): group for group in (g.root() for g in state.group_of.values())}
+    roots = {id(group): group for group in (g.root() for g in state.group_of if g)}
     return list(roots.values())
 
 
@@ -93,10 +94,8 @@ def _finish_call(state: _State, region: Region) -> None:
 
 def _depth(state: _State, maker: int) -> int:
     """Depth of the kernel that holds an operator, -1 where a value comes from outside."""
-    if maker in state.call_depth:
-        return state.call_depth[maker]
-    group = state.group_of.get(maker)
-    return group.root().depth if group else -1
+    group = state.group_of[maker]
+    return group.root().depth if group else state.call_depth[maker]
 
 
 def _visit(state: _State, index: int) -> None:
@@ -106,12 +105,13 @@ def _visit(state: _State, index: int) -> None:
     feeders: dict[int, tuple[LoopGroup, list[int]]] = {}
     for source in facts.reads[index]:
         maker = facts.producer[source]
-        if maker in state.call_depth:
-            depth = max(depth, state.call_depth[maker] + 1)
-        elif maker in state.group_of:
-            group = state.group_of[maker].root()
+        maker_group = state.group_of[maker]
+        if maker_group:
+            group = maker_group.root()
             depth = max(depth, group.depth)
             feeders.setdefault(id(group), (group, []))[1].append(source)
+        elif state.call_depth[maker] >= depth:
+            depth = state.call_depth[maker] + 1
     home = _home(state, index, depth, [group for group, _ in feeders.values()])
     group = home or _new(state, index, depth)
     drawn = [
@@ -233,7 +233,7 @@ def _can_draw(
 
 def _made_by(state: _State, source: int, group: LoopGroup) -> bool:
     """Whether a value is made in a loop."""
-    maker = state.group_of.get(state.facts.producer[source])
+    maker = state.group_of[state.facts.producer[source]]
     return maker is not None and maker.root() is group
 
 

@@ -37,6 +37,8 @@ class Namer:
         ``layer1.0.conv1+bn1+relu``; an operator that a container calls directly adds its own name,
         ``layer1.0.conv2+bn2+add+relu``.
         """
+        if len(operators) == 1:
+            return self._label(operators[0])
         labels = list(dict.fromkeys(self._label(index) for index in operators))
         first = labels[0]
         parts = [first, *(_relative(label, first) for label in labels[1:MAX_PARTS])]
@@ -53,6 +55,8 @@ class Namer:
 
     def pattern(self, operators: Sequence[int], folded: Sequence[int] = ()) -> str:
         """What was fused: ``conv+bn+relu``, ``add+layer_norm``, ``pointwise x4``."""
+        if len(operators) == 1 and not folded:
+            return short_name(self.facts.graph.operators[operators[0]].name)
         members = sorted((*operators, *folded))
         words = self._words(members, frozenset(folded))
         called = any(self.facts.loops[index] in CALLS for index in members)

@@ -29,45 +29,28 @@ class Reasons:
         """Reasons for these kernels."""
         return cls(facts, stack, takers, {i: g for g in groups for i in (*g.operators, *g.folded)})
 
-    def explain(self, group: Group) -> str:
-        """Why the operators that read this kernel's result are not in it."""
+    def explain(self, group: Group, writes: Sequence[int]) -> str:
+        """Why the operators that read what a kernel writes are not in it."""
         if self.stack is Stack.EAGER:
             return "eager runs every operator by itself"
-        last = self._last(group)
-        if last is None:
-            return "nothing reads its result"
-        value = self._value(last)
-        uses = [use for use in self.facts.uses[value] if self.home.get(use) is not group]
-        if value in self.facts.escapes:
+        facts = self.facts
+        if any(value in facts.escapes for value in writes):
             return "its result leaves the network"
-        if not uses:
+        if not writes:
             return "nothing reads its result"
-        return self._refusal(group, last, value, uses)
+        value = max(writes, key=lambda v: (facts.producer[v], len(facts.uses[v])))
+        for use in facts.uses[value]:
+            if self.home.get(use) is not group:
+                return self._refusal(group, value, use)
+        return "nothing reads its result"
 
-    def _last(self, group: Group) -> int | None:
-        """The last operator whose result is read outside the kernel or escapes."""
-        members = sorted((*group.operators, *group.folded), reverse=True)
-        for index in members:
-            for value in self.facts.graph.operators[index].outputs:
-                outside = any(self.home.get(use) is not group for use in self.facts.uses[value])
-                if outside or value in self.facts.escapes:
-                    return index
-        return None
-
-    def _value(self, index: int) -> int:
-        """The output of an operator that is read most."""
-        outputs = self.facts.graph.operators[index].outputs
-        return max(
-            outputs, key=lambda value: (value in self.facts.escapes, len(self.facts.uses[value]))
-        )
-
-    def _refusal(self, group: Group, last: int, value: int, uses: list[int]) -> str:
-        """What kept the first reader out."""
-        facts, first = self.facts, uses[0]
+    def _refusal(self, group: Group, value: int, first: int) -> str:
+        """What kept the first reader of a value out."""
+        facts, last = self.facts, self.facts.producer[value]
         word = short_name(facts.graph.operators[first].name)
-        called = next((i for i in group.operators if facts.loops[i] in CALLS), None)
         if facts.loops[first] in CALLS:
             return f"{word} begins a kernel of its own"
+        called = next((i for i in group.operators if facts.loops[i] in CALLS), None)
         consumers = len(facts.uses[value])
         if called is not None and consumers > 1:
             return f"{word} not fused: {self._label(last)}'s output has {consumers} consumers"

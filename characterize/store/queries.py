@@ -94,3 +94,20 @@ def _not_understood(error: duckdb.Error) -> InvalidValueError:
     complaint = str(error).split("\n\nLINE ")[0]
     sentence = " ".join(complaint.split())
     return InvalidValueError(f"The store could not answer: {sentence}")
+
+
+def over_parquet(
+    pattern: str, view: str, sql: str, parameters: Sequence[Any] = ()
+) -> pd.DataFrame:
+    """What one reading statement answers over a view of the Parquet files that match ``pattern``.
+
+    Raises:
+        InvalidValueError: it is not one statement that reads, or DuckDB does not understand it.
+    """
+    import duckdb
+
+    refuse_all_but_one(sql)
+    literal = "'" + pattern.replace("'", "''") + "'"
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"CREATE VIEW {quoted(view)} AS FROM read_parquet({literal})")
+        return answer(connection, sql, parameters)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from characterize import errors, store
+from characterize.store import queries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,19 +101,10 @@ def frame(kept: Kept, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
         InvalidValueError: DuckDB does not understand the query.
         StoreError: the sweep has no rows.
     """
-    import duckdb
-
     if not any(kept.folder.glob("part-*.parquet")):
         msg = f"The sweep {kept.title} has no rows yet."
         raise errors.StoreError(msg)
-    with duckdb.connect(":memory:") as connection:
-        quoted = kept.parts.replace("'", "''")
-        connection.execute(f"CREATE VIEW sweep AS SELECT * FROM read_parquet('{quoted}')")
-        try:
-            return connection.execute(sql, list(parameters)).df()
-        except duckdb.Error as error:
-            msg = f"DuckDB does not understand the query: {' '.join(str(error).split())[:200]}"
-            raise errors.InvalidValueError(msg) from error
+    return queries.over_parquet(kept.parts, "sweep", sql, parameters)
 
 
 def forget(kept: Kept) -> None:

@@ -1,0 +1,114 @@
+"""Charts are pure: a frame in, a specification out, checked against Vega-Lite's schema by Altair."""
+
+import ast
+import re
+
+import pandas as pd
+import pytest
+
+from dashboard import charts, palette, readable
+from tests.dashboard_support import KERNELS, ROOT, ROWS
+
+DEVICES = readable.by_device(ROWS, readable.LATENCY, {}, None)
+PLACES = {
+    name: [1.0] for name in ("bandwidth", "peak")
+} | {
+    name: ["x"]
+    for name in ("device", "architecture", "precision", "bandwidth_text", "peak_text",
+                 "ridge_text", "power_text", "confidence", "chosen")
+}  # fmt: skip
+MADE = {
+    "devices": (charts.devices(pd.DataFrame(), "Latency", "s", log=True), DEVICES),
+    "devices, linear": (charts.devices(pd.DataFrame(), "Energy", "J", log=False), DEVICES),
+    "speedups": (charts.speedups(pd.DataFrame(), log=True), DEVICES),
+    "kernels": (
+        charts.kernels(pd.DataFrame(), "Time", "s"),
+        readable.top_kernels(KERNELS, "latency_s", "s"),
+    ),
+    "places": (charts.places(pd.DataFrame()), PLACES),
+    "key": (charts.key(pd.DataFrame()), readable.key()),
+}
+
+
+def encodings(specification):
+    """Every channel of every layer as (name, definition)."""
+    for layer in specification["layer"]:
+        for name, definition in layer.get("encoding", {}).items():
+            for each in definition if isinstance(definition, list) else [definition]:
+                yield name, each
+
+
+@pytest.fixture(params=MADE)
+def made(request):
+    chart, frame = MADE[request.param]
+    return chart.to_dict(), frame  # to_dict refuses what Vega-Lite's schema does not know
+
+
+def test_every_field_is_a_column_of_the_frame_and_has_a_type(made):
+    specification, frame = made
+    fields = [definition for _, definition in encodings(specification) if "field" in definition]
+    assert fields
+    for definition in fields:
+        assert definition["field"] in frame
+        if "type" not in definition:  # the second end of a range has that of the first
+            assert definition["field"] in {"high", "value"}
+
+
+def test_colours_come_from_the_theme_in_the_order_of_the_palette(made):
+    specification, _ = made
+    scales = [d["scale"] for name, d in encodings(specification) if name == "color" and "scale" in d]
+    assert scales
+    for scale in scales:
+        assert scale == {"domain": list(palette.DOMAIN)}  # and no range: that is the theme's
+
+
+def test_architectures_have_shapes_and_not_only_colours():
+    for name in ("devices", "speedups", "places", "key"):
+        shapes = [d for channel, d in encodings(MADE[name][0].to_dict()) if channel == "shape"]
+        assert shapes, name
+        for shape in shapes:
+            assert shape["field"] == "architecture"
+            assert shape["scale"] == {"domain": list(palette.DOMAIN), "range": list(palette.SHAPES)}
+
+
+def test_a_specification_does_not_depend_on_the_rows():
+    # this is what lets a slider step send rows only
+    some = charts.devices(pd.DataFrame(DEVICES), "Latency", "s", log=True).to_dict()
+    none = MADE["devices"][0].to_dict()
+    assert some["layer"] == none["layer"]
+
+
+@pytest.mark.parametrize(("log", "kind"), [(True, "log"), (False, None)])
+def test_decades_are_shown_on_a_logarithmic_axis_and_with_units(log, kind):
+    figure = charts.devices(pd.DataFrame(), "Latency", "s", log=log).to_dict()
+    axes = [d for name, d in encodings(figure) if name == "x" and d["field"] == "value"]
+    assert [axis["scale"].get("type") for axis in axes] == [kind]
+    assert axes[0]["title"] == "Latency (s)"
+    assert axes[0]["axis"]["labelExpr"].find("'s'") > 0
+
+
+def test_no_bar_starts_from_zero_on_a_logarithmic_axis():
+    # such a bar draws nothing; a range from low to high does
+    figure = charts.devices(pd.DataFrame(), "Latency", "s", log=True).to_dict()
+    bars = [layer for layer in figure["layer"] if layer["mark"]["type"] == "bar"]
+    assert [(bar["encoding"]["x"]["field"], bar["encoding"]["x2"]["field"]) for bar in bars] == [("low", "high")]  # fmt: skip
+
+
+def test_a_tooltip_says_range_confidence_and_what_was_not_counted():
+    figure = charts.devices(pd.DataFrame(), "Latency", "s", log=True).to_dict()
+    told = {d["field"] for name, d in encodings(figure) if name == "tooltip"}
+    assert {"text", "range_text", "pinned_text", "change_text", "confidence", "uncounted"} <= told
+
+
+def test_the_module_draws_without_streamlit_and_names_no_colour():
+    source = (ROOT / "dashboard" / "charts.py").read_text()
+    imported = {
+        name
+        for node in ast.walk(ast.parse(source))
+        for name in (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import)
+            else [node.module] if isinstance(node, ast.ImportFrom) else []
+        )
+    }  # fmt: skip
+    assert not [name for name in imported if name and name.startswith("streamlit")]
+    assert not re.findall(r"#[0-9A-Fa-f]{6}|['\"](?:red|blue|green|orange|black|white|gr[ae]y)['\"]", source)

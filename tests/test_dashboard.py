@@ -1,0 +1,297 @@
+"""What the dashboard does, without a browser: pages, URL, pins, errors, files."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from characterize.errors import InvalidValueError, StoreError
+from dashboard import keeping, palette, queries, state
+from dashboard.queries import Network, Request
+from tests.dashboard_support import ROOT
+
+APP = str(ROOT / "dashboard" / "app.py")
+VIEWS = ("tune", "hardware", "results")
+CHANNELS = "conv2d_stack.channels"
+
+
+@pytest.fixture(autouse=True)
+def no_caches():
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    queries._keeper().close()  # what is to be stored is stored before the store goes
+
+
+def opened(**link):
+    """The dashboard as a browser opens it with these parameters in the URL."""
+    app = AppTest.from_file(APP, default_timeout=120)
+    for name, value in link.items():
+        app.query_params[name] = value
+    return healthy(app.run())
+
+
+def healthy(app):
+    assert not app.exception, app.exception
+    return app
+
+
+def figures(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def changes(app):
+    return {metric.label: metric.delta for metric in app.metric}
+
+
+def words(app):
+    kinds = (app.markdown, app.caption, app.warning, app.info, app.error)
+    return " ".join(str(each.value) for kind in kinds for each in kind)
+
+
+# pages
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_page_asks_its_question_and_answers_it(view):
+    app = opened()
+    app.switch_page(f"views/{view}.py").run()
+    healthy(app)
+    assert len(app.title) == 1
+    assert app.title[0].value.endswith("?")
+    assert not app.error
+
+
+def test_every_figure_has_a_unit_and_the_gaps_are_said():
+    app = opened()
+    assert set(figures(app)) == {"Latency", "Energy", "Throughput", "Speedup", "MACs", "Peak memory"}
+    assert figures(app)["Latency"].endswith("s")
+    assert figures(app)["Energy"].endswith("J")
+    assert figures(app)["Speedup"].endswith("×")
+    assert figures(app)["Peak memory"].endswith("B")
+    assert "0 without a cost formula" in words(app)
+    assert "confidence" in words(app)
+    assert "Not counted" in app.dataframe[0].value.columns
+
+
+def test_operators_without_a_formula_are_said_loudly(monkeypatch):
+    honest = queries.session.answer
+
+    def with_gaps(*args, **kwargs):
+        found = honest(*args, **kwargs)
+        found.table["uncounted"] = 2
+        return found
+
+    monkeypatch.setattr(queries.session, "answer", with_gaps)
+    app = opened()
+    assert "2 operators have no cost formula" in app.warning[0].value
+
+
+# sliders and the URL
+
+
+def test_moving_a_slider_changes_the_figures():
+    app = opened()
+    before = figures(app)
+    app.select_slider(key=CHANNELS).set_value(64).run()
+    healthy(app)
+    after = figures(app)
+    assert after["MACs"] != before["MACs"]
+    assert after["Latency"] != before["Latency"]
+
+
+def test_every_parameter_of_every_family_has_its_control():
+    app = opened()
+    for name, family in queries.families().items():
+        app.session_state[state.MODEL] = name
+        app.run()
+        assert not app.exception, name
+        held = {widget.key for kind in ("slider", "select_slider", "toggle", "selectbox", "button_group")
+                for widget in app.get(kind)}  # fmt: skip
+        for parameter in family.parameters:
+            assert state.key_of(name, parameter.name) in held, (name, parameter.name)
+
+
+def test_the_url_restores_the_whole_view():
+    app = opened(**{
+        "model": "mlp", "mlp.depth": "5", "batch": "32", "precision": "fp16", "stack": "eager",
+        "devices": ["nvidia_t4", "nvidia_h100_sxm"], "baseline": "nvidia_t4", "focus": "nvidia_t4",
+    })  # fmt: skip
+    assert app.selectbox(key="model").value == "mlp"
+    table = app.dataframe[0].value
+    assert list(table["Precision"]) == ["fp16", "fp16"]
+    assert len(table) == 2
+    assert figures(app)["Speedup"] == "1×"  # it is its own baseline
+    assert "batch 32" in words(app)
+    assert "eager" in words(app)
+
+
+def test_a_value_between_the_stops_of_a_slider_can_be_linked():
+    app = opened(**{CHANNELS: "37"})
+    assert app.select_slider(key=CHANNELS).value == 37
+    assert not app.warning
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("model", "resnett"),
+    ("batch", "many"),
+    ("precision", "fp12"),
+    ("devices", "nvidia_rtx_490"),
+    (CHANNELS, "-3"),
+    ("pin", "nonsense"),
+])  # fmt: skip
+def test_what_a_link_says_wrong_falls_back_with_a_note(name, value):
+    app = opened(**{name: value})
+    assert len(app.warning) == 1
+    assert "link" in app.warning[0].value
+    assert figures(app)["Latency"]  # and the default is shown
+    app.run()
+    assert not app.warning  # said once
+
+
+def test_a_device_without_the_precision_is_left_out_and_named():
+    app = opened(precision="fp64", devices=["intel_i7_12700k", "google_coral_edge_tpu"])
+    assert "Not shown, for lack of fp64: Google Coral Edge TPU" in words(app)
+    assert list(app.dataframe[0].value["Device"]) == ["Intel Core i7-12700K"]
+
+
+def test_no_device_with_the_precision_is_one_sentence():
+    app = opened(precision="fp64", devices=["google_coral_edge_tpu"])
+    assert len(app.error) == 1
+    assert "None of the chosen devices runs fp64" in app.error[0].value
+
+
+def test_an_empty_selection_says_what_to_do():
+    app = opened()
+    app.multiselect(key="devices").set_value([]).run()
+    healthy(app)
+    assert "Choose at least one device" in words(app)
+
+
+# errors lose nothing
+
+
+def test_after_an_error_the_last_figures_stay():
+    app = opened()
+    before = figures(app)
+    # 3 groups do not divide 16 channels
+    app.session_state["conv2d_stack.groups"] = 3
+    app.run()
+    healthy(app)
+    assert "groups must divide channels" in app.error[0].value
+    assert figures(app) == before
+    assert "the last that could be computed" in words(app)
+
+
+def test_a_store_that_cannot_be_read_is_one_sentence(monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise StoreError("The store is held by another process.")
+
+    app = opened()
+    monkeypatch.setattr(queries.store.Store, "frame", broken)
+    app.switch_page("views/results.py").run()
+    healthy(app)
+    assert app.error[0].value == "The store is held by another process."
+
+
+# pins
+
+
+def test_pinning_shows_changes_and_undo_takes_it_back():
+    app = opened()
+    assert set(changes(app).values()) == {""}
+    app.button(key="_pin").click().run()
+    app.session_state[CHANNELS] = 32
+    app.run()
+    healthy(app)
+    # 16 -> 32 channels: the layers between have four times the work
+    assert changes(app)["MACs"] == "+270 %"
+    assert app.dataframe[0].value["Latency / pinned (×)"].min() >= 1.0
+    assert "pin" in app.query_params
+    app.button(key="_undo").click().run()
+    healthy(app)
+    assert set(changes(app).values()) == {""}
+    assert "pin" not in app.query_params
+
+
+def test_a_pinned_configuration_travels_in_the_link():
+    network = Network("mlp", (("depth", 5),), batch=8, precision="fp16", stack="eager")
+    back = state.decode(state.encode(state.Pin("mine", network)))
+    assert back is not None
+    assert back.name == "mine"
+    family = queries.families()["mlp"]
+    assert dict(back.network.parameters) == {**family.defaults, "depth": 5}
+    app = opened(pin=state.encode(back))
+    assert "Hollow: “mine”, pinned" in words(app)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"name": 1}', "nonsense",
+    '{"name":"n","model":"mlp","set":{"depth":-1},"batch":1,"precision":"auto","stack":"eager"}',
+    '{"name":"n","model":"zoo/x","set":{"a":[1]},"batch":1,"precision":"auto","stack":"eager"}',
+])  # fmt: skip
+def test_a_pin_that_is_none_is_refused(text):
+    assert state.decode(text) is None
+
+
+# what lies under
+
+
+def test_a_logarithmic_slider_stops_at_round_values_default_and_ends():
+    parameter = queries.families()["conv2d_stack"].parameter("channels")
+    stops = state.stops(parameter, [37, 10**9])
+    assert stops == sorted(set(stops))
+    assert {1, 16, 37, 64, 4096} <= set(stops)
+    assert max(stops) == 4096  # what is out of range is no stop
+
+
+def test_an_answer_is_computed_once(monkeypatch):
+    asked = []
+    honest = queries.session.answer
+    monkeypatch.setattr(queries.session, "answer", lambda *a, **k: asked.append(k["keep"]) or honest(*a, **k))
+    network = Network("mlp", tuple(queries.families()["mlp"].defaults.items()))
+    request = Request(network, ("nvidia_t4",))
+    for _ in range(3):
+        queries.answer(request)
+    assert asked == [True]  # looked for in the store, and kept
+    wider = Network("mlp", tuple({**dict(network.parameters), "width": 640}.items()))
+    queries.answer(Request(wider, ("nvidia_t4",)))
+    assert asked[1] is False  # the template is known: answered at once,
+    queries._keeper().close()
+    assert asked[2:] == [True]  # and kept afterwards
+
+
+def test_the_keeper_does_what_it_was_given_in_order_before_it_ends():
+    done = []
+    keeper = keeping.Keeper(quiet_s=0.01)
+    for number in range(5):
+        keeper.later(lambda number=number: done.append(number))
+    keeper.close()
+    assert done == [0, 1, 2, 3, 4]
+
+
+def test_the_whole_catalogue_can_be_chosen_in_the_order_of_the_architectures():
+    order = [device.architecture for device in queries.devices().values() if not device.is_reference]
+    assert order == sorted(order, key=palette.ARCHITECTURES.index)
+
+
+def test_a_query_that_writes_is_refused_in_a_sentence():
+    with pytest.raises(InvalidValueError):
+        queries.ask_store("DROP TABLE entries")
+
+
+def test_the_first_paint_loads_no_torch(fresh_store):
+    code = f"""
+        import sys
+        from streamlit.testing.v1 import AppTest
+        app = AppTest.from_file({APP!r}, default_timeout=120).run()
+        assert not app.exception, app.exception
+        assert app.metric, "nothing was shown"
+        print("torch" in sys.modules)
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert run.stdout.splitlines()[-1] == "False"

@@ -1,0 +1,133 @@
+"""Rows made readable: labels, units, changes, and the frames of the charts."""
+
+import doctest
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard import readable, tables
+from tests.dashboard_support import KERNELS, ROWS
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(readable).failed == 0
+
+
+@pytest.mark.parametrize(("now", "before", "text"), [
+    (1.2e-3, 1.0e-3, "+20 %"),
+    (0.95, 1.0, "−5 %"),
+    (0.996, 1.0, "−0.4 %"),
+    (1.0, 1.0, "0 %"),
+    (4.0, 1.0, "4× as much"),      # from four times on a factor reads better than +300 %
+    (0.05, 1.0, "1/20 of it"),
+    (1.0, 0.0, "–"),               # nothing to compare with
+    (1.0, None, "–"),
+    (math.nan, 1.0, "–"),
+])  # fmt: skip
+def test_changes_read_as_a_person_says_them(now, before, text):
+    assert readable.change(now, before) == text
+
+
+positive = st.floats(min_value=1e-9, max_value=1e9)
+
+
+@given(now=positive, before=positive)
+def test_the_sign_of_a_change_is_that_of_the_difference(now, before):
+    text = readable.change(now, before)
+    if text.startswith("+") or text.endswith("as much"):
+        assert now > before
+    elif text.startswith("−") or text.endswith("of it"):
+        assert now < before
+    else:
+        assert now == pytest.approx(before, rel=1e-3)
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    ([1.0, 2.0], False),
+    ([1.0, 100.0], True),
+    ([0.0, 1.0], False),  # zero has no place on a logarithmic axis
+    ([], False),
+])  # fmt: skip
+def test_an_axis_is_logarithmic_where_values_span_decades(values, expected):
+    assert readable.spans_decades(values) is expected
+
+
+def test_the_pinned_value_is_that_of_the_same_device():
+    pinned = {"hardware": ["a_gpu", "a_cpu"], "latency_s": [2e-4, 5e-3]}
+    frame = readable.by_device(ROWS, readable.LATENCY, {"a_gpu": "A GPU"}, pinned)
+    assert frame["device"] == ["a_cpu", "A GPU", "a_kpu"]
+    assert frame["pinned"] == [5e-3, 2e-4, None]  # the KPU was not pinned
+    # 10 ms against 5 ms, 0.1 ms against 0.2 ms
+    assert frame["change_text"] == ["+100 %", "−50 %", "–"]
+    assert frame["range_text"][0] == "5 ms to 20 ms"
+
+
+def test_kernels_that_do_the_same_share_a_bar_and_the_shares_add_up():
+    bars = readable.top_kernels(KERNELS, "latency_s", "s")
+    # 2 x 3 ms of convolutions and 2 ms of the linear layer: 6/8 and 2/8
+    assert bars["label"] == ["2 × conv1+relu1", "fc"]
+    assert bars["share"] == [0.75, 0.25]
+    assert bars["text"] == ["6 ms", "2 ms"]
+    assert bars["flops_text"] == ["200 flop", "10 flop"]
+
+
+def test_what_does_not_fit_is_summed_in_one_bar():
+    bars = readable.top_kernels(KERNELS, "latency_s", "s", limit=1)
+    assert bars["label"] == ["2 × conv1+relu1", "1 other kernel"]
+    assert sum(bars["share"]) == pytest.approx(1.0)
+
+
+def test_no_kernel_at_all_is_an_empty_frame():
+    assert readable.top_kernels({name: [] for name in KERNELS}, "latency_s", "s") == {}
+
+
+def test_a_chart_says_its_takeaway_in_a_sentence():
+    frame = readable.by_device(ROWS, readable.SPEEDUP, {}, None)
+    sentence = readable.takeaway(frame, readable.SPEEDUP)
+    assert sentence == "Speedup by device: a_gpu is best with 100×, a_cpu last with 1×"
+
+
+ALL = {**ROWS, **{name: [1.0] * 3 for name in (
+    "throughput_per_s", "power_w", "peak_memory_bytes", "memory_bytes", "intensity", "flops",
+    "kernels", "tiles")}, "fits": [True, None, False], "batch": [8] * 3, "stack": ["compiled"] * 3,
+    "family": ["conv2d_stack"] * 3, "channels": [16, 32, None]}  # fmt: skip
+
+
+@pytest.mark.parametrize(("filters", "expected"), [
+    (tables.Filters(), [0, 1, 2]),
+    (tables.Filters(architectures=("gpu", "kpu")), [1, 2]),
+    (tables.Filters(bottlenecks=("compute",)), [0]),
+    (tables.Filters(confidences=("design",)), [2]),
+    (tables.Filters(fits_only=True), [0, 1]),           # unknown is not too large
+    (tables.Filters(latency_at_most_s=2e-3), [1, 2]),   # at most: 2 ms itself passes
+    (tables.Filters(architectures=("cpu",), latency_at_most_s=1e-3), []),
+    (tables.Filters(energy_at_most_j=0.5), [1, 2]),
+])  # fmt: skip
+def test_a_row_is_shown_if_it_passes_every_filter(filters, expected):
+    assert tables.passing(ALL, filters) == expected
+
+
+def test_the_screen_scales_values_to_the_unit_of_the_heading():
+    shown = tables.on_screen(ALL, {}, {"hardware": ["a_cpu"], "latency_s": [5e-3]})
+    assert shown["Latency (ms)"] == pytest.approx([10.0, 0.1, 2.0])
+    assert shown["Energy (mJ)"] == pytest.approx([1000.0, 500.0, 100.0])
+    assert shown[tables.CHANGE] == [2.0, None, None]  # 10 ms over 5 ms; the others are not pinned
+    assert shown["Not counted"] == [0, 0, 0]
+
+
+def test_files_hold_every_row_and_column_under_the_names_of_the_design():
+    chosen = tables.take(ALL, [0, 2])
+    text = tables.as_csv(chosen).decode().splitlines()
+    assert len(text) == 3
+    assert text[0].split(",") == list(ALL)
+    assert tables.as_json(chosen).startswith(b"[")
+    assert tables.as_parquet(chosen)[:4] == b"PAR1"
+    assert tables.file_stem(chosen) == "characterize_conv2d_stack_batch8_2rows"
+    assert tables.file_stem({"model": []}) == "characterize_0rows"
+
+
+def test_a_stored_row_names_the_parameters_that_differ_from_their_defaults():
+    named = tables.identity(ALL, {"conv2d_stack": {"channels": 16}})
+    assert named["Parameters"] == ["all at their defaults", "channels 32", "all at their defaults"]
