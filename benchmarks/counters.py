@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import statistics
@@ -257,15 +258,16 @@ def tracing(rows: dict[str, dict[str, float]]) -> list[str]:
 
 
 def machine() -> str:
-    """What was timed on what."""
+    """What was timed on what, and how busy it was: under load the seconds mean little."""
     import torch
 
     names = [
         line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")
     ]
     cpu = names[0] if names else platform.processor() or platform.machine()
-    cores = len(names) or "unknown number of"
-    return f"{cpu}, {cores} cores; Python {platform.python_version()}, torch {torch.__version__}."
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    load = f"load average {os.getloadavg()[0]:.1f} at the start"
+    return f"{cpu}, {os.cpu_count()} cores; {versions}; {load}."
 
 
 def _cpu_lines() -> list[str]:

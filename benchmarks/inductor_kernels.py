@@ -145,11 +145,14 @@ def inductor(model: Any, inputs: tuple[Any, ...], *, freezing: bool) -> tuple[li
 
 def _describe(node: Any) -> str:
     """``call convolution`` or ``loop add relu``, from a node of Inductor's schedule; "" for none."""
+    from torch._inductor.ir import MultiOutput
     from torch._inductor.scheduler import ExternKernelSchedulerNode, NopKernelSchedulerNode
 
     if isinstance(node, NopKernelSchedulerNode):
         return ""
     parts = node.get_nodes()
+    if isinstance(parts[0].node, MultiOutput):  # a name for one of a call's results
+        return ""
     names = dict.fromkeys(
         str(getattr(origin.target, "__name__", origin.target)).split(".")[0]
         for part in parts

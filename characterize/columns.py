@@ -7,7 +7,8 @@ is a sweep of one, so this is the only representation that the projection knows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,21 @@ from characterize.records import KernelKind, Precision
 
 Array = NDArray[np.float64]
 KINDS: tuple[KernelKind, ...] = tuple(KernelKind)
+
+
+class Lowerings(Protocol):
+    """Makes the columns of launched kernels when they are first asked for."""
+
+    def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
+        """Columns of L launched kernels, and how many of each a fused kernel stands for."""
+
+
+def _none() -> Array:
+    return np.zeros((1, 1))
+
+
+def _never() -> Array:
+    return np.full((1, 1), np.inf)
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,25 @@ class KernelColumns:
     fixed_write_bytes: Array
     intermediate_elements: Array  # made and used up inside the kernel: what fusion saved
     operators: Array  # [K, 1] operators in the kernel
+    row_elements: Array = field(default_factory=_none)  # a row of a layer norm, 0 elsewhere
+    masked: Array = field(default_factory=_none)  # [K, 1] 1 where attention reads a mask
+    batch_norms: Array = field(default_factory=_none)  # [K, 1] batch norms in the kernel
+    derived: Array = field(default_factory=_none)  # [K, 1] 1 where it works on weights alone
+    computed_weights: Array = field(default_factory=_none)  # 1 if the weight itself is computed
+    input_distance: Array = field(default_factory=_never)  # elements moved since the touch of
+    other_distance: Array = field(default_factory=_never)  # the largest and the other inputs
+    input_weight_distance: Array = field(default_factory=_none)  # weights moved since then
+    other_weight_distance: Array = field(default_factory=_none)
+    lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
+
+    def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array | None]:
+        """What PyTorch launches for these kernels, and shares ``[K, L]`` of launched per fused.
+
+        Columns made by hand are taken to be what is launched; their shares are None.
+        """
+        if self.lowerings is None:
+            return self, None
+        return self.lowerings.launched(autocast=autocast, split_bias=split_bias)
 
     @property
     def flops(self) -> Array:

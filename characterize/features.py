@@ -1,36 +1,39 @@
 """From fused kernels to columns: counts of work and traffic, evaluated at one or many configurations.
 
-A network repeats itself: kernels with the same operators on the same shapes are one row with a
-multiplicity. The rows are found on the symbolic graph, once (:func:`skeleton`); evaluating them
+The distinct kernels are found on the symbolic graph, once (`skeletons`); evaluating them
 (:func:`columns`) costs a few array operations a row, whether for one configuration or a million.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from characterize import costs
+from characterize import costs, reuse
 from characterize.columns import KINDS, Array, KernelColumns
+from characterize.lowering import WIDE
 from characterize.records import (
     Cost,
     Count,
-    Graph,
-    Kernel,
     KernelGraph,
+    KernelKind,
     Operator,
     Precision,
     Role,
     Value,
 )
+from characterize.skeletons import Row, Sizes, Skeleton, Traffic, sizes, skeleton
 from characterize.symbols import Binder
+
+__all__ = ["Columns", "Skeleton", "columns", "skeleton"]
 
 _FLOATS: Mapping[str, int] = {  # elements of the running precision that one element takes
     "float16": 1, "bfloat16": 1, "float32": 1, "float64": 1,
     "float8_e4m3fn": 1, "float8_e5m2": 1, "complex64": 2, "complex128": 2, "complex32": 2,
+    WIDE: 2,
 }  # fmt: skip
 _FIXED_BYTES: Mapping[str, int] = {
     "bool": 1,
@@ -84,10 +87,12 @@ def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = No
     macs = sum((e["macs"] * n for e, n in zip(evaluated, counts, strict=True)), 0)
     flops = sum((e["flops"] * n for e, n in zip(evaluated, counts, strict=True)), 0)
     flops = flops + sum((_cost(op, bound).flops for op in folded), 0)
-    live = [_total(sizes, binder) for sizes in frame.live_sizes]
+    live = [_total(each, binder) for each in frame.live_sizes]
     parameters, _ = _total(frame.parameter_sizes, binder)
     return Columns(
-        kernels=_stack(frame, evaluated, length),
+        kernels=replace(
+            _stack(frame, evaluated, length), lowerings=_Lowerings(frame, binder, length)
+        ),
         skeleton=frame,
         parameters=_spread(parameters, length),
         macs=_spread(macs, length),
@@ -96,6 +101,65 @@ def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = No
         live_fixed_bytes=np.array([_spread(f, length) for _, f in live]).reshape(-1, length),
         uncounted=sum(e["uncounted"] * n for e, n in zip(evaluated, counts, strict=True)),
     )
+
+
+@dataclass
+class _Lowerings:
+    """Columns of launched kernels, evaluated at the sizes of the fused ones when asked for."""
+
+    frame: Skeleton
+    binder: Binder
+    length: int
+    known: dict[tuple[bool, bool], tuple[KernelColumns, Array]] = field(default_factory=dict)
+
+    def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
+        """Columns of L launched kernels, and how many of each a fused kernel stands for."""
+        key = (autocast, split_bias)
+        if key not in self.known:
+            self.known[key] = self._evaluate(*key)
+        return self.known[key]
+
+    def _evaluate(self, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
+        launched = self.frame.launched(autocast=autocast, split_bias=split_bias)
+        made = launched.skeleton
+        bound = _Bound(made.graph.graph.values, self.binder)
+        evaluated = [_evaluate(row, self.binder, bound) for row in made.rows]
+        for row, features in enumerate(evaluated):
+            features.update(_distances(features, made.spans[row], evaluated))
+        shares = np.zeros((len(self.frame.rows), len(made.rows)))
+        for fused, row, count in launched.occurrences:
+            shares[fused, row] += count / self.frame.rows[fused].count
+        return _stack(made, evaluated, self.length), shares
+
+
+def _distances(
+    features: Mapping[str, Any], spans: Sequence[reuse.Span], evaluated: Sequence[Any]
+) -> dict[str, Count]:
+    """Elements moved since a kernel's inputs were last touched: its largest, and the others."""
+    largest: Count = 0
+    first: tuple[Count, Count] = (np.inf, 0)
+    second: tuple[Count, Count] = (np.inf, 0)
+    for read, numel in features["activations"]:
+        span = spans[read]
+        if span is None:
+            moved: tuple[Count, Count] = (np.inf, 0)
+        else:
+            activations = sum((evaluated[row]["activation_traffic"] * n for row, n in span), 0)
+            weights = sum((evaluated[row]["weight_elements"] * n for row, n in span), 0)
+            moved = (activations, weights)
+        wins = numel > largest
+        if np.ndim(wins) == 0:
+            first, second = (moved, first) if wins else (first, moved)
+        else:
+            second = tuple(np.where(wins, a, b) for a, b in zip(first, moved, strict=True))  # type: ignore[assignment]
+            first = tuple(np.where(wins, a, b) for a, b in zip(moved, first, strict=True))  # type: ignore[assignment]
+        largest = np.maximum(largest, numel)
+    return {
+        "input_distance": first[0],
+        "input_weight_distance": first[1],
+        "other_distance": second[0],
+        "other_weight_distance": second[1],
+    }
 
 
 class _Bound:
@@ -159,13 +223,24 @@ _FIELDS = [
     "fixed_read_bytes",
     "fixed_write_bytes",
     "intermediate_elements",
+    "row_elements",
+    "masked",
+    "batch_norms",
+    "derived",
+    "computed_weights",
+]
+_HISTORY = [
+    "input_distance",
+    "other_distance",
+    "input_weight_distance",
+    "other_weight_distance",
 ]
 
 
 def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], length: int) -> KernelColumns:
     rows = len(evaluated)
     arrays = {}
-    for name in _FIELDS:
+    for name in [*_FIELDS, *(_HISTORY if frame.spans else ())]:
         column = [e[name] for e in evaluated]
         constant = all(np.ndim(value) == 0 for value in column)
         if constant:
@@ -207,10 +282,28 @@ def _evaluate(row: Row, binder: Binder, values: _Bound) -> dict[str, Any]:
         "stride": max(gemm.stride, default=1) if gemm else 1,
         "intermediate_elements": _total(sizes(row.inside), binder)[0],
         "uncounted": sum(1 for cost in priced if not cost.counted),
+        "batch_norms": sum(1 for cost in priced if cost.kind is KernelKind.BATCH_NORM),
     }
+    features.update(_of_anchor(row, binder))
     features.update(_read(row, priced, binder))
     features.update(_written(row, priced, binder))
+    features["activation_traffic"] = (
+        features["input_elements"] + features["other_elements"] + features["output_elements"]
+    )
     return features
+
+
+def _of_anchor(row: Row, binder: Binder) -> dict[str, Any]:
+    """What the execution models ask about the operator that decides a kernel's kind."""
+    anchor = row.operators[row.anchor]
+    normalised = anchor.attributes.get("normalized_shape")
+    weights = (t for t in row.reads if t.weight and len(t.value.shape) > 2)
+    return {
+        "row_elements": _numel(normalised, binder) if isinstance(normalised, tuple) else 0,
+        "masked": int("attn_mask" in anchor.arguments),
+        "derived": int(all(t.weight for t in row.reads)),
+        "computed_weights": int(any(t.source.role is Role.DERIVED for t in weights)),
+    }
 
 
 def _product(sizes: Iterable[int]) -> int:
@@ -221,22 +314,23 @@ def _product(sizes: Iterable[int]) -> int:
 
 
 def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
-    activations: list[Count] = []
+    activations: list[tuple[int, Count]] = []  # (which read, elements)
     weights: Count = 0
     fixed: Count = 0
-    for traffic in row.reads:
+    for place, traffic in enumerate(row.reads):
         numel = _moved(row, traffic, priced, binder, reading=True)
         if traffic.value.dtype not in _FLOATS:
             fixed = fixed + numel * _FIXED_BYTES.get(traffic.value.dtype, 8)
         elif traffic.weight:
             weights = weights + numel * _FLOATS[traffic.value.dtype]
         else:
-            activations.append(numel * _FLOATS[traffic.value.dtype])
+            activations.append((place, numel * _FLOATS[traffic.value.dtype]))
     largest: Count = 0
-    for numel in activations:
+    for _, numel in activations:
         largest = np.maximum(largest, numel)
-    total = sum(activations, 0)
+    total = sum((numel for _, numel in activations), 0)
     return {
+        "activations": activations,
         "input_elements": largest,
         "other_elements": total - largest,
         "weight_elements": weights,

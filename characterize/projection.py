@@ -212,6 +212,7 @@ class Projection:
                 "operators": len(kernel.operators),
                 "repeats": int(columns.count[row, 0]),
                 "macs": at(columns.macs, row),
+                "worked_macs": at(columns.worked_macs, row),
                 "flops": flops,
                 "memory_bytes": moved,
                 "live_bytes": float(live[frame.live_of[index], i]),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from characterize import lowering, reuse
-from characterize.records import Graph, Kernel, KernelGraph, Operator, Role, Stack, Value
+from characterize.records import Graph, Kernel, KernelGraph, Operator, Role, Value
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -50,10 +51,43 @@ class Skeleton:
     parameter_sizes: Sizes
     live_sizes: tuple[Sizes, ...]  # distinct sets of values alive at once
     live_of: tuple[int, ...]  # kernel -> the set alive while it runs
+    spans: tuple[tuple[reuse.Span, ...], ...] = ()  # row -> per read, kernels since it was touched
+    launched_by: dict[tuple[bool, bool], Launched] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def launched(self, *, autocast: bool, split_bias: bool) -> Launched:
+        """The kernels that PyTorch launches for these (see `lowering`), made once."""
+        key = (autocast, split_bias)
+        found = self.launched_by.get(key)
+        if found is None:
+            found = self.launched_by[key] = _launched(self, *key)
+        return found
 
 
-def skeleton(graph: KernelGraph) -> Skeleton:
-    """The distinct kernels of a fused network, found without evaluating a dimension."""
+@dataclass(frozen=True)
+class Launched:
+    """Launched kernels, and how often each distinct one occurs for each distinct fused kernel."""
+
+    skeleton: Skeleton
+    occurrences: tuple[tuple[int, int, int], ...]  # (fused row, launched row, how often)
+
+
+def _launched(frame: Skeleton, autocast: bool, split_bias: bool) -> Launched:
+    lowered = lowering.lower(frame.graph, autocast=autocast, split_bias=split_bias)
+    made = skeleton(lowered.graph, history=True)
+    counts = Counter(
+        (frame.row_of[owner], row) for owner, row in zip(lowered.owner, made.row_of, strict=True)
+    )
+    return Launched(made, tuple((*pair, count) for pair, count in counts.items()))
+
+
+def skeleton(graph: KernelGraph, *, history: bool = False) -> Skeleton:
+    """The distinct kernels of a fused network, found without evaluating a dimension.
+
+    With ``history``, also how long ago each kernel's inputs were touched; what only the fused
+    graph is asked for (parameters, liveness) is then left out.
+    """
     source = graph.graph
     signatures: dict[Any, int] = {}
     rows: list[Row] = []
@@ -68,6 +102,9 @@ def skeleton(graph: KernelGraph) -> Skeleton:
         counts[index] += 1
         row_of.append(index)
     rows = [replace(row, count=counts[i]) for i, row in enumerate(rows)]
+    if history:
+        spans = reuse.spans(graph, row_of, len(rows))
+        return Skeleton(graph, tuple(rows), tuple(row_of), (), (), (), spans)
     live, live_of = _liveness(graph)
     return Skeleton(graph, tuple(rows), tuple(row_of), _parameters(source), live, live_of)
 
@@ -93,6 +130,7 @@ def _signature(graph: Graph, kernel: Kernel) -> Any:
 
 
 def is_weight(value: Value) -> bool:
+    """Whether a value does not depend on the network's input."""
     return value.role not in (Role.ACTIVATION, Role.INPUT)
 
 
@@ -131,12 +169,14 @@ def _parameters(graph: Graph) -> Sizes:
 
 
 def sizes(values: Iterable[Value]) -> Sizes:
+    """Equal shapes and types counted once."""
     return tuple(Counter((value.shape, value.dtype) for value in values).items())
 
 
 def _liveness(graph: KernelGraph) -> tuple[tuple[Sizes, ...], tuple[int, ...]]:
-    """Sets of activations alive while each kernel runs: from the kernel that writes to the last
-    that reads; inputs from the start, outputs to the end.
+    """Sets of activations alive while each kernel runs.
+
+    From the kernel that writes to the last that reads; inputs from the start, outputs to the end.
     """
     values = graph.graph.values
     last: dict[int, int] = {}

@@ -67,7 +67,7 @@ def stops(parameter: Parameter, extra: Sequence[Any] = ()) -> list[Any]:
     >>> stops(Parameter("channels", "int", 16, "", 1, 40, 1, scale="log"))
     [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40]
     """
-    low, high = int(parameter.low or 1), int(parameter.high or 1)
+    low, high = int(parameter.low or 0), int(parameter.high or 0)
     step = int(parameter.step or 1)
     found = {low, high, int(parameter.default)}
     power = 1

@@ -19,7 +19,7 @@ from characterize.records import (
 )
 
 ELEMENT_BYTES = 4
-CALLS = ("conv", "linear", "bmm", "attention", "sort")
+CALLS = ("conv", "linear", "bmm", "scaled_dot_product_attention", "sort")
 
 
 class Net:
@@ -217,12 +217,13 @@ def _space_faults(graph: Graph, kernel: Kernel) -> list[str]:
     if not calls:
         return []
     found = []
+    attends = short(calls[0]).startswith("scaled_dot")
     if len(calls) > 1 or kernel.operators[0] != calls[0]:
         found.append("a call is not at its beginning")
     for index in kernel.operators[1:]:
         operator = graph.operators[index]
         if size(operator.outputs) != size(graph.operators[calls[0]].outputs):
             found.append(f"{short(index)} walks over another number of elements than the call")
-        if short(index) in ("mean", "softmax", "layer_norm", "clone", "cat"):
+        if short(index) in ("mean", "softmax", "layer_norm", "cat") or (short(index) == "clone") > attends:
             found.append(f"{short(index)} is no epilogue")
     return found

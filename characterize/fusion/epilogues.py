@@ -12,7 +12,7 @@ import heapq
 from dataclasses import dataclass, field
 
 from characterize.fusion.facts import Facts
-from characterize.fusion.tables import CALLS, ELEMENTWISE, Loop
+from characterize.fusion.tables import CALLS, ELEMENTWISE, Loop, base_name
 
 MAX_REGION = 64  # operators in one region
 MAX_LOOKAHEAD = 16  # operators beyond the last place where the region could be cut
@@ -45,15 +45,28 @@ def regions(facts: Facts, takers: frozenset[Loop]) -> dict[int, Region]:
         loop = facts.loops[index]
         if loop not in CALLS:
             continue
-        plain = (
-            loop not in takers
-            or facts.weight[index]
-            or len(facts.graph.operators[index].outputs) != 1
-        )
-        region = (index,) if plain else _grow(facts, index, taken)
+        region: Region = (index,)
+        if len(facts.graph.operators[index].outputs) == 1 and not facts.weight[index]:
+            if loop in takers:
+                region = _grow(facts, index, taken)
+            elif loop is Loop.ATTENTION:
+                region = _with_copy(facts, index)
         taken.update(region)
         found[index] = region
     return found
+
+
+def _with_copy(facts: Facts, call: int) -> Region:
+    """Attention, and the copy of its result that joins the heads.
+
+    Flash-like kernels write ``[batch, position, head, channel]``, so that no copy is needed.
+    """
+    (value,) = facts.graph.operators[call].outputs
+    uses = facts.uses[value]
+    if len(uses) != 1 or value in facts.escapes:
+        return (call,)
+    copies = base_name(facts.graph.operators[uses[0]].name) in ("clone", "contiguous")
+    return (call, uses[0]) if copies and facts.reads_all(uses[0], value) else (call,)
 
 
 def _grow(facts: Facts, call: int, taken: set[int]) -> Region:

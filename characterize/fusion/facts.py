@@ -12,6 +12,8 @@ from characterize.records import Graph, Operator, Role, Shape
 WEIGHTS = frozenset({Role.PARAMETER, Role.BUFFER, Role.CONSTANT, Role.DERIVED})
 """Roles of values that do not depend on the network's input."""
 
+_COPIES = frozenset({Loop.REARRANGE, Loop.CONCATENATION})
+
 Rows = tuple[object, ...]
 """What tells one way of reducing from another: two reductions fuse if theirs are equal."""
 
@@ -50,6 +52,12 @@ class Facts:
         """The inputs of an operator that show the elements of ``source``."""
         values = self.graph.values
         return [v for v in self.graph.operators[index].inputs if values[v].source == source]
+
+    def reads_all(self, index: int, source: int) -> bool:
+        """Whether an operator reads each element of ``source`` once, in whatever order."""
+        values = self.graph.values
+        size = numel(values[source].shape)
+        return all(numel(values[view].shape) == size for view in self.views_of(index, source))
 
     def in_order(self, index: int, source: int) -> bool:
         """Whether an operator reads all of ``source`` in order, whatever views lie between."""
@@ -119,11 +127,25 @@ def _loop(graph: Graph, operator: Operator) -> Loop:
         return Loop.REDUCTION
     if "written" in attributes or (loop is Loop.POINTWISE and len(operator.outputs) != 1):
         return Loop.OPAQUE  # writes a part of a tensor in place; makes a mask beside its result
-    if loop in (Loop.REDUCTION, Loop.POINTWISE) and not operator.inputs:
+    if loop is Loop.POINTWISE and not operator.inputs:
         return Loop.CREATION
+    if loop in _COPIES and _copies_in_order(graph, operator):
+        return Loop.POINTWISE
     if base_name(operator.name) in ("max", "min") and len(operator.inputs) == 2:
         return Loop.POINTWISE
     return loop
+
+
+def _copies_in_order(graph: Graph, operator: Operator) -> bool:
+    """Whether a copy moves nothing: a concatenation of one tensor, a clone of an unpermuted one."""
+    if len(operator.inputs) != 1 or len(operator.outputs) != 1:
+        return False
+    if base_name(operator.name) not in ("clone", "contiguous", "cat"):
+        return False
+    values = graph.values
+    read = values[operator.inputs[0]]
+    shape = values[operator.outputs[0]].shape
+    return keeps_order(shape, read.shape) and keeps_order(read.shape, values[read.source].shape)
 
 
 def _pools_all(graph: Graph, operator: Operator) -> bool:

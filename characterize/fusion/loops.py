@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 
 from characterize.fusion.epilogues import Region
 from characterize.fusion.facts import Facts, Rows, outer_numel, rows_of, spreads_rows
-from characterize.fusion.shapes import Numel, numel
+from characterize.fusion.shapes import Numel, broadcasts, numel
 from characterize.fusion.tables import ELEMENTWISE, Loop
 
 MAX_LOOP = 64  # operators in one kernel, as TorchInductor's `max_fusion_size`
 
 _ROWS = frozenset({Loop.REDUCTION, Loop.ROWS})
 _MOVES = frozenset({Loop.REARRANGE, Loop.CONCATENATION})
+_ON_DEMAND = ELEMENTWISE | {Loop.CREATION, Loop.GATHER}
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +38,7 @@ class LoopGroup:
     operators: list[int] = field(default_factory=list)
     rows: Rows | None = None
     outer: Numel | None = None
-    pure: bool = True  # elementwise operators only
+    pure: bool = True  # any element can be computed by itself, where it is read
     closed: bool = False  # nothing may follow: concatenation
     open: int = 0
     asked: set[int] = field(default_factory=set)  # values read from outside
@@ -206,7 +207,7 @@ def _join(state: _State, index: int, group: LoopGroup) -> None:
         group.open += len(facts.uses[value]) + (value in facts.escapes)
     if loop in _ROWS and group.rows is None:
         group.rows, group.outer = rows_of(facts, index), outer_numel(facts, index)
-    group.pure = group.pure and loop in ELEMENTWISE
+    group.pure = group.pure and loop in _ON_DEMAND
     group.closed = group.closed or loop is Loop.CONCATENATION
 
 
@@ -214,21 +215,42 @@ def _can_draw(
     state: _State, index: int, sources: list[int], feeder: LoopGroup, group: LoopGroup
 ) -> bool:
     """Whether a loop whose results all go to one operator can run inside that operator's loop."""
-    facts, loop = state.facts, state.facts.loops[index]
-    if feeder.open != len(sources) or feeder.closed or feeder.weight != group.weight:
+    if feeder.open != len(sources) or feeder.closed:
         return False
     if len(feeder.operators) + len(group.operators) >= MAX_LOOP:
         return False
-    if loop in _MOVES or loop is Loop.WINDOW:
-        # a window evaluates its operand again for every overlap: cheap if that reads one value
-        cheap = loop in _MOVES or len(feeder.asked) == 1
-        return feeder.pure and cheap and all(facts.in_order(index, s) for s in sources)
-    if loop not in _ROWS and loop not in ELEMENTWISE:
+    if feeder.pure and all(_on_demand(state, index, source, feeder) for source in sources):
+        return True
+    facts, loop = state.facts, state.facts.loops[index]
+    if feeder.weight != group.weight or (loop not in _ROWS and loop not in ELEMENTWISE):
         return False
     rows = rows_of(facts, index) if loop in _ROWS else group.rows
     if feeder.full != group.full or (feeder.rows and rows and feeder.rows != rows):
         return False
     return all(_in_step(state, index, source, feeder) for source in sources)
+
+
+def _on_demand(state: _State, index: int, source: int, feeder: LoopGroup) -> bool:
+    """Whether an operator can compute the elements of an operand where it reads them.
+
+    It must ask for all of them. Where it asks for the same one again, for the overlaps of a window,
+    that has to be cheap: the operand reads a single value. A small operand that is broadcast is
+    computed again for every element, as TorchInductor does.
+    """
+    facts, loop = state.facts, state.facts.loops[index]
+    values = facts.graph.values
+    if not facts.reads_all(index, source):
+        return False
+    if loop is Loop.WINDOW:
+        return len(feeder.asked) == 1
+    if loop is Loop.GATHER:
+        return source != values[facts.graph.operators[index].inputs[0]].source  # no table
+    if loop in _MOVES or numel(values[source].shape) == _walk(facts, index):
+        return loop in _MOVES or loop in _ROWS or loop in ELEMENTWISE
+    full = facts.shape_out(index)
+    return loop in ELEMENTWISE and all(
+        broadcasts(values[view].shape, full) for view in facts.views_of(index, source)
+    )
 
 
 def _made_by(state: _State, source: int, group: LoopGroup) -> bool:

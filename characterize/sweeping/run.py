@@ -75,7 +75,9 @@ def sweep(
     Args:
         family: the family to sweep.
         hardware: device names, classes, TOML paths, profiles, or ``"all"``.
-        batch: one batch or several; so are ``precision`` and ``stack``.
+        batch: samples that run together, one number or several.
+        precision: one or several; ``"auto"`` takes each device's usual inference precision.
+        stack: one or several of ``"eager"``, ``"compiled"`` and ``"engine"``.
         baseline: the device that speedups are relative to; by default the first CPU.
         progress: called after every block.
         axes: family parameters, each one value or several: ``layers=range(1, 17)``.

@@ -17,124 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from characterize import costs
 from characterize.records import Frozen, Graph, Operator, Role, Value
+from characterize.tracing.operators import IGNORED, LAYOUT
 from characterize.tracing.shortcuts import SHORTCUTS
 
-# operators that hand on or rearrange elements without arithmetic: a view or a copy, we look which
-_LAYOUT = frozenset(
-    f"aten.{name}"
-    for name in [
-        "reshape",
-        "reshape_as",
-        "view",
-        "view_as",
-        "flatten",
-        "unflatten",
-        "contiguous",
-        "to",
-        "type_as",
-        "expand",
-        "expand_as",
-        "squeeze",
-        "unsqueeze",
-        "transpose",
-        "t",
-        "permute",
-        "movedim",
-        "swapaxes",
-        "swapdims",
-        "chunk",
-        "split",
-        "split_with_sizes",
-        "tensor_split",
-        "hsplit",
-        "vsplit",
-        "unbind",
-        "select",
-        "narrow",
-        "slice",
-        "numpy_T",
-        "T",
-        "mT",
-        "mH",
-        "H",
-        "adjoint",
-        "matrix_H",
-        "detach",
-        "alias",
-        "lift_fresh",
-        "lift_fresh_copy",
-        "dropout",
-        "feature_dropout",
-        "alpha_dropout",
-        "as_strided",
-        "unfold",
-        "diagonal",
-        "view_as_real",
-        "view_as_complex",
-        "real",
-        "imag",
-        "_unsafe_view",
-        "_reshape_alias",
-        "moveaxis",
-        "positive",
-        "broadcast_to",
-        "atleast_1d",
-        "atleast_2d",
-        "atleast_3d",
-        "unsafe_split",
-        "unsafe_chunk",
-        "unsafe_split_with_sizes",
-        "float",
-        "half",
-        "bfloat16",
-        "double",
-        "int",
-        "long",
-        "resolve_conj",
-        "resolve_neg",
-        "_conj",
-        "conj",
-        "ravel",
-        "_to_copy",
-        "squeeze_",
-        "unsqueeze_",
-        "transpose_",
-        "t_",
-        "set_",
-        "requires_grad_",
-        "detach_",
-        "_fw_primal",
-        "rename",
-        "swapaxes_",
-        "_make_dep_token",
-    ]
-)
-_IGNORED = frozenset(
-    f"aten.{name}"
-    for name in [
-        "empty",
-        "empty_like",
-        "new_empty",
-        "empty_strided",
-        "new_empty_strided",
-        "empty_permuted",
-        "sym_size",
-        "sym_numel",
-        "sym_stride",
-        "size",
-        "is_same_size",
-        "_assert_async",
-        "_assert_tensor_metadata",
-        "_assert_scalar",
-        "sym_storage_offset",
-        "is_nonzero_",
-        "sym_constrain_range",
-        "sym_constrain_range_for_size",
-        "resize_",
-        "_has_compatible_shallow_copy_type",
-        "is_pinned",
-    ]
-)
 _WEIGHTS = frozenset({Role.PARAMETER, Role.BUFFER, Role.CONSTANT, Role.DERIVED})
 _Dim = Callable[[Any], Any]
 
@@ -157,9 +42,9 @@ class _Known:
         self.names: tuple[str, ...] = tuple(argument.name for argument in schema.arguments)
         self.inplace: bool = schema.is_mutable
         self.shortcut = SHORTCUTS.get(self.name)
-        if self.name in _LAYOUT:
+        if self.name in LAYOUT:
             self.action = _Action.LAYOUT
-        elif self.name in _IGNORED or self.name.startswith("prim."):
+        elif self.name in IGNORED or self.name.startswith("prim."):
             self.action = _Action.IGNORE
         elif self.name in costs.kept_composites():
             self.action = _Action.RECORD

@@ -24,7 +24,7 @@ def trace_name(name: str, batch: int, parameters: Mapping[str, Any]) -> Graph:
     if name.endswith(".onnx"):
         from characterize.tracing import onnx_files
 
-        return onnx_files.trace_file(name)
+        return onnx_files.trace_file(name, batch)
     if "/" in name:
         return _trace_zoo(name, batch, parameters)
     family = models.family(name)

@@ -60,4 +60,4 @@ class EfficientNet(ImageClassifier):
                 )
                 entering = leaving
         features.append(ConvNormAct(entering, last, 1, activation=activation))
-        super().__init__(features, [nn.Dropout(0.2), nn.Linear(last, classes)])
+        super().__init__(features, [nn.Linear(last, classes)])

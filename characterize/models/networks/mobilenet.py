@@ -85,7 +85,7 @@ def _version2(width: float, classes: Size) -> ImageClassifier:
             features.append(InvertedResidual(Plan(3, entering, expanded, leaving, stride, "relu6")))
             entering = leaving
     features.append(ConvNormAct(entering, last, 1, activation="relu6"))
-    return ImageClassifier(features, [nn.Dropout(0.2), nn.Linear(last, classes)])
+    return ImageClassifier(features, [nn.Linear(last, classes)])
 
 
 def version3_features(
@@ -119,7 +119,7 @@ def _version3(
 ) -> ImageClassifier:
     entering = 6 * round_channels(table[-1][2] * width)
     hidden = round_channels(last * width)
-    head = [nn.Linear(entering, hidden), *activations("hardswish"), nn.Dropout(0.2)]
+    head = [nn.Linear(entering, hidden), *activations("hardswish")]
     return ImageClassifier(version3_features(table, width), [*head, nn.Linear(hidden, classes)])
 
 

@@ -1,0 +1,156 @@
+"""Journeys through the dashboard in chromium, as a person takes them."""
+
+import csv
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from benchmarks.screenshots import FLAGS, served, settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+LATENCY = "[data-testid=stMetricValue]"
+CHART = "[class*=st-key-by_device] svg"
+
+
+@pytest.fixture(scope="module")
+def address(session_store):
+    with served() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open a page in a profile of its own; at the end, no page may have logged an error."""
+    opened, errors = [], []
+
+    def go(path="/", *, width=1440, theme="light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 1000}, color_scheme=theme, accept_downloads=True
+        )
+        page = context.new_page()
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address + path)
+        settled(page)
+        opened.append(context)
+        return page
+
+    yield go
+    for context in opened:
+        context.close()
+    assert errors == []
+
+
+def figures(page):
+    return page.locator(LATENCY).all_inner_texts()
+
+
+def slider(page, name):
+    return page.get_by_role("group", name=name, exact=True).get_by_role("slider")
+
+
+def changed(page, before):
+    """Wait until the large figures are others than before."""
+    page.wait_for_function(
+        "([selector, before]) => [...document.querySelectorAll(selector)]"
+        ".map(each => each.innerText).join() !== before",
+        arg=[LATENCY, ",".join(before)],
+    )
+    settled(page)
+
+
+def rows_on_screen(page):
+    """The cells of the result table that are in view, as its accessibility tree has them."""
+    table = page.get_by_test_id("stDataFrame").first.locator("table[role=grid]")
+    return table.locator("tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.innerText))"
+    )
+
+
+def test_an_arrow_key_on_a_slider_moves_figures_charts_and_link(visit):
+    page = visit()
+    before, drawn = figures(page), page.locator(CHART).first.inner_html()
+    thumb = slider(page, "Channels")
+    thumb.focus()
+    thumb.press("ArrowRight")
+    changed(page, before)
+    assert figures(page)[4] != before[4]  # MACs
+    assert page.locator(CHART).first.inner_html() != drawn
+    expect(page).to_have_url(lambda url: "conv2d_stack.channels=24" in url)
+
+
+def test_the_downloaded_file_holds_exactly_the_rows_on_the_screen(visit, tmp_path):
+    page = visit()
+    assert len(rows_on_screen(page)) == 8
+    page.get_by_role("button", name="GPU", exact=True).click()
+    expect(page.get_by_text("2 of 8 rows")).to_be_visible()
+    page.wait_for_function(
+        "() => document.querySelectorAll('[data-testid=stDataFrame] table[role=grid] tbody tr')"
+        ".length === 2"
+    )
+    shown = rows_on_screen(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    file = tmp_path / "rows.csv"
+    download.value.save_as(file)
+    saved = list(csv.DictReader(file.open()))
+    assert download.value.suggested_filename == "characterize_conv2d_stack_batch1_2rows.csv"
+    assert [row["architecture"] for row in saved] == ["gpu", "gpu"]
+    for cells, row in zip(shown, saved, strict=True):
+        assert cells[1] == row["architecture"]
+        assert cells[2] == row["precision"]
+        # on the screen in ms with four digits, in the file in s
+        assert float(cells[3]) == pytest.approx(1e3 * float(row["latency_s"]), rel=1e-3)
+        assert "uncounted" in row
+
+
+def test_a_link_shows_another_person_the_same(visit):
+    page = visit()
+    before = figures(page)
+    slider(page, "Layers").press("ArrowRight")
+    changed(page, before)
+    page.get_by_role("button", name="Pin to compare").click()
+    expect(page.get_by_text("Hollow:")).to_be_visible()
+    here = figures(page)
+    slider(page, "Channels").press("ArrowRight")
+    changed(page, here)
+    link = page.url.partition("/?")[2]
+    assert "pin=" in link
+    other = visit(f"/?{link}")
+    assert figures(other) == figures(page)
+    deltas = page.get_by_test_id("stMetricDelta")
+    assert other.get_by_test_id("stMetricDelta").all_inner_texts() == deltas.all_inner_texts()
+
+
+@pytest.mark.parametrize("path", ["/", "/hardware", "/results"])
+@pytest.mark.parametrize("width", [390, 768])
+def test_nothing_is_cut_off_on_a_narrow_screen(visit, path, width):
+    page = visit(path, width=width)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_follows_the_system_and_charts_follow_the_theme(visit, theme):
+    page = visit(theme=theme)
+    colour = page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor")
+    dark = sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")) < 200
+    assert dark == (theme == "dark")
+    first = {"light": "#0072B2", "dark": "#56B4E9"}[theme]  # the CPU's, from .streamlit/config.toml
+    assert page.locator(f"[class*=st-key-by_device] svg [fill='{first}' i]").count()
+
+
+def test_selecting_a_device_shows_its_sources(visit):
+    page = visit("/hardware?device=nvidia_h100_sxm")
+    expect(page.get_by_role("heading", name="NVIDIA H100", exact=False).first).to_be_visible()
+    expect(page.get_by_role("heading", name="Every figure and where it comes from")).to_be_visible()

@@ -1,0 +1,81 @@
+"""A family traced once with symbols for its sizes is, wherever its guards hold, the family traced there."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from characterize import costs, models, symbols
+from characterize.errors import InvalidValueError
+from characterize.tracing import trace, trace_template
+
+# Few layers: symbols are about sizes, and a template costs milliseconds an operator.
+SHALLOW = {
+    "mlp_mixer": {"layers": 1},
+    "resnet": {"depth": 18},
+    "vit": {"layers": 1},
+    "transformer_encoder": {"layers": 1},
+    "transformer_decoder": {"layers": 1},
+    "lstm": {"layers": 1, "sequence": 4},
+}
+HEADS = {"heads", "kv_heads"}
+
+
+def scaled(family: models.Family, values: dict[str, object], generator: random.Random) -> dict[str, object]:
+    """Other sizes for every symbolic parameter, as far as the family accepts them."""
+    while True:
+        other = dict(values)
+        for name in family.symbolic:
+            parameter = family.parameter(name)
+            factor = generator.choice([1, 2] if name in HEADS else [0.5, 0.75, 1, 1.25, 1.5, 2])
+            size = round(int(values[name]) * factor)  # type: ignore[call-overload]
+            other[name] = min(max(size, int(parameter.low or 1)), int(parameter.high or size))
+        try:
+            return family.check(**other)
+        except InvalidValueError:
+            continue
+
+
+@pytest.mark.parametrize("name", list(models.families()))
+def test_a_template_is_the_family_at_other_sizes(name):
+    family = models.family(name)
+    values = family.check(**SHALLOW.get(name, {}))
+    names = (*family.symbolic, "batch")
+    template = trace_template(name, values, names, batch=4)
+    assert set(template.symbols) == set(names)
+    assert {n for value in template.values for dim in value.shape for n in symbols.free(dim)} <= set(names)
+
+    generator = random.Random(5)
+    held = 0
+    for _ in range(8):
+        other = scaled(family, values, generator)
+        batch = generator.choice([2, 3, 7])
+        sizes = {**{key: other[key] for key in family.symbolic}, "batch": batch}
+        if not symbols.holds(template.guards, sizes):
+            continue
+        held += 1
+        bound = costs.priced(symbols.bind(template, sizes))
+        concrete = trace(name, batch=batch, **other)
+        assert (bound.macs, bound.flops, bound.parameters) == (concrete.macs, concrete.flops, concrete.parameters), sizes
+        assert [op.name for op in bound.operators] == [op.name for op in concrete.operators]
+        if held == 3:
+            break
+    assert held == 3, template.guards
+
+
+@pytest.mark.parametrize("name", list(models.families()))
+def test_every_operator_of_a_family_has_a_formula(name):
+    graph = trace(name, batch=1, **SHALLOW.get(name, {}))
+    assert graph.uncounted_names == ()
+
+
+def test_decoding_with_a_cache_is_a_template_too():
+    values = {"layers": 1, "sequence": 1, "cached_tokens": 64}
+    names = ("hidden", "vocab", "batch")
+    template = trace_template("transformer_decoder", values, names, batch=4)
+    sizes = {"hidden": 1024, "vocab": 500, "batch": 3}
+    assert symbols.holds(template.guards, sizes)
+    bound = costs.priced(symbols.bind(template, sizes))
+    concrete = trace("transformer_decoder", batch=3, **values, hidden=1024, vocab=500)
+    assert (bound.macs, bound.flops) == (concrete.macs, concrete.flops)
