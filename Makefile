@@ -46,8 +46,11 @@ bench: $(VENV)/.installed-bench ## Time us and the other counters, side by side
 screenshots: $(VENV)/.installed-test browser ## Picture every view in both themes
 	@$(BIN)/python -m benchmarks.screenshots
 
-docs: $(VENV)/.installed-run ## Write the generated pages again
+docs: $(VENV)/.installed-run ## Write the generated pages and templates again
+	@echo "==> docs/formulas.md, from the docstrings of the cost formulas"
 	@$(BIN)/python -m characterize.costs
+	@echo "==> data/templates, from the families at their defaults"
+	@$(BIN)/python -m characterize.templates
 
 clean: ## Forget the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -7,7 +7,7 @@ is a sweep of one, so this is the only representation that the projection knows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,13 @@ from characterize.records import KernelKind, Precision
 
 Array = NDArray[np.float64]
 KINDS: tuple[KernelKind, ...] = tuple(KernelKind)
+
+
+_PER_SAMPLE = (
+    "macs", "worked_macs", "vector_flops", "transcendentals", "input_elements", "other_elements",
+    "output_elements", "fixed_read_bytes", "fixed_write_bytes", "intermediate_elements",
+    "input_distance", "other_distance",
+)  # fmt: skip
 
 
 class Lowerings(Protocol):
@@ -67,7 +74,8 @@ class KernelColumns:
     masked: Array = field(default_factory=_none)  # [K, 1] 1 where attention reads a mask
     batch_norms: Array = field(default_factory=_none)  # [K, 1] batch norms in the kernel
     derived: Array = field(default_factory=_none)  # [K, 1] 1 where it works on weights alone
-    computed_weights: Array = field(default_factory=_none)  # 1 if the weight itself is computed
+    computed_weights: Array = field(default_factory=_none)  # 1 where the model computes weights
+    beside_grouped: Array = field(default_factory=_none)  # 1 where it has grouped convolutions
     input_distance: Array = field(default_factory=_never)  # elements moved since the touch of
     other_distance: Array = field(default_factory=_never)  # the largest and the other inputs
     input_weight_distance: Array = field(default_factory=_none)  # weights moved since then
@@ -82,6 +90,25 @@ class KernelColumns:
         if self.lowerings is None:
             return self, None
         return self.lowerings.launched(autocast=autocast, split_bias=split_bias)
+
+    def rows(self, index: NDArray[np.int64]) -> KernelColumns:
+        """Some of the kernels, by row."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lowerings"}
+        rows = len(self.kind)
+        return KernelColumns(**{k: v[index] if len(v) == rows else v for k, v in own.items()})
+
+    def batched(self, factor: Array | float) -> KernelColumns:
+        """The same kernels for ``factor`` times the batch; work on weights alone stays as it is.
+
+        Exact wherever a batch only multiplies the activations: rows of a product with weights,
+        the number of products of activations.
+        """
+        scale = np.where(self.derived > 0, 1.0, factor)
+        activations = self.is_kind(KernelKind.MATMUL, KernelKind.ATTENTION)
+        changed = {name: getattr(self, name) * scale for name in _PER_SAMPLE}
+        changed["m"] = np.where(activations, self.m, self.m * scale)
+        changed["groups"] = np.where(activations, self.groups * scale, self.groups)
+        return replace(self, lowerings=None, **changed)
 
     @property
     def flops(self) -> Array:

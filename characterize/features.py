@@ -124,8 +124,13 @@ class _Lowerings:
         made = launched.skeleton
         bound = _Bound(made.graph.graph.values, self.binder)
         evaluated = [_evaluate(row, self.binder, bound) for row in made.rows]
+        whole = {
+            "computed_weights": max((e["computed_weights"] for e in evaluated), default=0),
+            "beside_grouped": max((e["beside_grouped"] for e in evaluated), default=0),
+        }
         for row, features in enumerate(evaluated):
             features.update(_distances(features, made.spans[row], evaluated))
+            features.update(whole)
         shares = np.zeros((len(self.frame.rows), len(made.rows)))
         for fused, row, count in launched.occurrences:
             shares[fused, row] += count / self.frame.rows[fused].count
@@ -228,6 +233,7 @@ _FIELDS = [
     "batch_norms",
     "derived",
     "computed_weights",
+    "beside_grouped",
 ]
 _HISTORY = [
     "input_distance",
@@ -282,6 +288,7 @@ def _evaluate(row: Row, binder: Binder, values: _Bound) -> dict[str, Any]:
         "stride": max(gemm.stride, default=1) if gemm else 1,
         "intermediate_elements": _total(sizes(row.inside), binder)[0],
         "uncounted": sum(1 for cost in priced if not cost.counted),
+        "beside_grouped": int(anchor.kind is KernelKind.GROUPED_CONVOLUTION),
         "batch_norms": sum(1 for cost in priced if cost.kind is KernelKind.BATCH_NORM),
     }
     features.update(_of_anchor(row, binder))

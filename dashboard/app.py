@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-st.set_page_config(page_title="Characterize", page_icon=":material/speed:", layout="wide")
+# a file of ours: an icon by name would be fetched from another host
+ICON = str(Path(__file__).with_name("icon.svg"))
+
+st.set_page_config(page_title="Characterize", page_icon=ICON, layout="wide")
 page = st.navigation(
     [
         st.Page(

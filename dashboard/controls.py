@@ -12,7 +12,7 @@ from typing import Any, Final
 import streamlit as st
 
 from characterize.models import Parameter
-from dashboard import palette, queries, state
+from dashboard import links, palette, queries, state
 from dashboard.queries import AUTO, Device, Network
 
 BOUND: Final = "query-params"
@@ -20,20 +20,8 @@ FEW: Final = 4  # choices that fit side by side in the sidebar
 VISIBLE: Final = 6  # sliders before the others are tucked away
 
 BATCH: Final = Parameter(
-    state.BATCH, "int", 1, "Samples that are run together.", 1, 1024, 1, scale="log"
+    links.BATCH, "int", 1, "Samples that are run together.", 1, 1024, 1, scale="log"
 )
-PREFERRED: Final = (
-    "intel_i7_12700k",
-    "raspberry_pi_5",
-    "nvidia_rtx_4090",
-    "nvidia_h100_sxm",
-    "google_tpu_v5e",
-    "google_coral_edge_tpu",
-    "stillwater_kpu_t256",
-    "hailo_8",
-)
-"""What is compared at first: two devices of each architecture, one small and one large."""
-
 ZOO_TITLE: Final = "A zoo model by name…"
 BASELINE_HELP: Final = "The device whose latency counts as 1×."
 FOCUS_HELP: Final = "The device whose figures are shown large, and whose kernels are listed."
@@ -54,19 +42,19 @@ class Comparison:
 def chosen_network() -> Network | None:
     """The network that the controls stand at; ``None`` until a zoo model is chosen."""
     held = st.session_state
-    model = held.get(state.ZOO_NAME) if held[state.MODEL] == state.ZOO else held[state.MODEL]
+    model = held.get(links.ZOO_NAME) if held[links.MODEL] == links.ZOO else held[links.MODEL]
     if not model:
         return None
-    values = [(p.name, held[state.key_of(model, p.name)]) for p in _parameters_of(model)]
-    stack = held[state.STACK] or state.DEFAULT_STACK
-    return Network(model, tuple(values), int(held[state.BATCH]), held[state.PRECISION], stack)
+    values = [(p.name, held[links.key_of(model, p.name)]) for p in _parameters_of(model)]
+    stack = held[links.STACK] or links.DEFAULT_STACK
+    return Network(model, tuple(values), int(held[links.BATCH]), held[links.PRECISION], stack)
 
 
 def chosen_comparison() -> Comparison:
     """The devices that the controls stand at, in the order of the catalogue."""
     held = st.session_state
-    devices = tuple(name for name in queries.devices() if name in held[state.DEVICES])
-    baseline, focus = held[state.BASELINE], held[state.FOCUS]
+    devices = tuple(name for name in queries.devices() if name in held[links.DEVICES])
+    baseline, focus = held[links.BASELINE], held[links.FOCUS]
     return Comparison(devices, None if baseline == AUTO else baseline, focus)
 
 
@@ -76,6 +64,10 @@ def _parameters_of(model: str) -> tuple[Parameter, ...]:
 
 
 # Controls
+
+
+LINKED: Final = (links.MODEL, links.DEVICES, links.BASELINE, links.FOCUS)
+"""The controls here that ``links.adopt`` sets before they are made."""
 
 
 class Controls:
@@ -96,24 +88,23 @@ class Controls:
         if model:
             self._parameters(model)
         st.subheader("Run", anchor=False)
-        self.parameter(BATCH, state.BATCH)
+        self.parameter(BATCH, links.BATCH)
         st.selectbox(
             "Precision",
-            [AUTO, *state.precisions()],
-            format_func=lambda name: "auto (each device's own)" if name == AUTO else name,
+            [AUTO, *queries.precisions()],
             **self._common(
-                state.PRECISION,
+                links.PRECISION,
                 "The number format. Auto takes what each device is usually run in for inference: "
                 "a CPU fp32, a GPU fp16, a TPU bf16, an edge accelerator int8.",
             ),
         )
         st.segmented_control(
             "Software stack",
-            state.STACKS,
-            default=state.DEFAULT_STACK,
+            links.STACKS,
+            default=links.DEFAULT_STACK,
             required=True,
             **self._common(
-                state.STACK,
+                links.STACK,
                 "Eager runs every operator by itself. Compiled fuses pointwise operators into "
                 "their neighbours. An engine also folds batch norms into weights.",
             ),
@@ -125,9 +116,9 @@ class Controls:
         st.multiselect(
             "Devices to compare",
             list(known),
-            default=[name for name in PREFERRED if name in known],
-            key=state.DEVICES,
-            bind=BOUND,
+            key=links.DEVICES,
+            on_change=links.publish,
+            args=(links.DEVICES,),
             format_func=lambda name: device_label(known.get(name), name),
             placeholder="Choose at least one device",
             help="Ordered by architecture. Type to search: gpu, orin, edge …",
@@ -136,11 +127,11 @@ class Controls:
     def comparison(self) -> None:
         """What speedups are relative to, and the device whose figures stand out."""
         known = queries.devices()
-        chosen = [name for name in known if name in st.session_state[state.DEVICES]]
+        chosen = [name for name in known if name in st.session_state[links.DEVICES]]
         self._device(
-            "Speedup relative to", [*known], state.BASELINE, "the first CPU", BASELINE_HELP
+            "Speedup relative to", [*known], links.BASELINE, "the first CPU", BASELINE_HELP
         )
-        self._device("Figures of", chosen, state.FOCUS, "the fastest device", FOCUS_HELP)
+        self._device("Figures of", chosen, links.FOCUS, "the fastest device", FOCUS_HELP)
 
     def parameter(self, parameter: Parameter, key: str) -> None:
         """The widget that fits one parameter."""
@@ -164,49 +155,59 @@ class Controls:
     def _rerun_results(self) -> None:
         st.rerun(self._fragment)
 
+    def _publish_and_rerun(self, name: str) -> None:
+        links.publish(name)
+        st.rerun(self._fragment)
+
     def _parameters(self, model: str) -> None:
         """A control for each parameter; those beyond the first few wait in an expander."""
         parameters = _parameters_of(model)
         rest = parameters[VISIBLE:]
         for parameter in parameters[:VISIBLE]:
-            self.parameter(parameter, state.key_of(model, parameter.name))
+            self.parameter(parameter, links.key_of(model, parameter.name))
         if not rest:
             return
-        changed = any(state.key_of(model, p.name) in st.query_params for p in rest)
+        changed = any(links.key_of(model, p.name) in st.query_params for p in rest)
         with st.expander("More parameters", expanded=changed, icon=":material/tune:"):
             for parameter in rest:
-                self.parameter(parameter, state.key_of(model, parameter.name))
+                self.parameter(parameter, links.key_of(model, parameter.name))
 
     def _model(self) -> str:
         families = queries.families()
-        options = [*families, state.ZOO] if queries.zoo_installed() else [*families]
+        options = [*families, links.ZOO] if queries.zoo_installed() else [*families]
         chosen = st.selectbox(
             "Model",
             options,
-            index=options.index(state.DEFAULT_MODEL),
-            key=state.MODEL,
-            bind=BOUND,
+            key=links.MODEL,
+            on_change=links.publish,
+            args=(links.MODEL,),
             format_func=lambda name: families[name].title if name in families else ZOO_TITLE,
             help="A family has a slider for each parameter; a zoo model comes from a library.",
         )
-        if chosen == state.ZOO:
+        if chosen == links.ZOO:
             return _zoo_model()
         st.caption(families[chosen].summary)
         return str(chosen)
 
     def _device(self, label: str, names: list[str], key: str, auto: str, sentence: str) -> None:
-        known = queries.devices()
+        known, options = queries.devices(), [AUTO, *names]
+        if st.session_state[key] not in options:  # it was taken out of the comparison
+            st.session_state[key] = AUTO
+            links.publish(key)
         st.selectbox(
             label,
-            [AUTO, *names],
+            options,
             format_func=lambda name: auto if name == AUTO else device_label(known.get(name), name),
             width=230,
-            **self._common(key, sentence),
+            key=key,
+            help=sentence,
+            on_change=self._publish_and_rerun,
+            args=(key,),
         )
 
 
 def _zoo_model() -> str:
-    held = st.session_state.get(state.ZOO_NAME) or st.query_params.get(state.ZOO_NAME)
+    held = st.session_state.get(links.ZOO_NAME) or st.query_params.get(links.ZOO_NAME)
     words = st.text_input(
         "Search the zoo",
         key="_zoo_words",
@@ -224,7 +225,7 @@ def _zoo_model() -> str:
         f"{len(names)} found",
         names,
         index=None,
-        key=state.ZOO_NAME,
+        key=links.ZOO_NAME,
         bind=BOUND,
         placeholder="Choose a model",
     )

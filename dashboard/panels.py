@@ -60,7 +60,7 @@ def draw(
 def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
     """A quantity by device in a card of its own."""
     log = readable.spans_decades(frame["value"])
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", key=f"{key}_card"):
         st.markdown(f"**{quantity.title} by device**", help=quantity.meaning)
         alt_text = readable.takeaway(frame, quantity)
         if quantity is readable.SPEEDUP:

@@ -18,6 +18,7 @@ import characterize.hardware
 import characterize.models
 from characterize import session, store
 from characterize.errors import CharacterizeError, UnsupportedError
+from characterize.records import Precision
 from dashboard import catalogue, palette
 from dashboard.keeping import Keeper
 from dashboard.readable import Columns
@@ -255,3 +256,10 @@ def ask_store(statement: str) -> pd.DataFrame:
         StoreError: the store cannot be read.
     """
     return store.Store().frame(statement)
+
+
+@functools.cache
+def precisions() -> tuple[str, ...]:
+    """The precisions that some device of the catalogue runs, in the order of the vocabulary."""
+    able = {precision for device in devices().values() for precision in device.precisions}
+    return tuple(str(precision) for precision in Precision if str(precision) in able)

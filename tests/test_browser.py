@@ -10,7 +10,7 @@ from benchmarks.screenshots import FLAGS, served, settled
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LATENCY = "[data-testid=stMetricValue]"
-CHART = "[class*=st-key-by_device] svg"
+CHART = ".st-key-by_device_latency_s_card svg.marks"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def visit(browser, address):
             viewport={"width": width, "height": 1000}, color_scheme=theme, accept_downloads=True
         )
         page = context.new_page()
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: errors.append(said.text) if ours(said) else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address + path)
         settled(page)
@@ -48,6 +48,14 @@ def visit(browser, address):
     for context in opened:
         context.close()
     assert errors == []
+
+
+def ours(said):
+    """Whether a console message is an error of ours.
+
+    On a page below the root Streamlit's own client looks for its server below that path first.
+    """
+    return said.type == "error" and "/_stcore/" not in said.location["url"]
 
 
 def figures(page):
@@ -85,7 +93,7 @@ def test_an_arrow_key_on_a_slider_moves_figures_charts_and_link(visit):
     changed(page, before)
     assert figures(page)[4] != before[4]  # MACs
     assert page.locator(CHART).first.inner_html() != drawn
-    expect(page).to_have_url(lambda url: "conv2d_stack.channels=24" in url)
+    assert "conv2d_stack.channels=24" in page.url
 
 
 def test_the_downloaded_file_holds_exactly_the_rows_on_the_screen(visit, tmp_path):
@@ -102,7 +110,7 @@ def test_the_downloaded_file_holds_exactly_the_rows_on_the_screen(visit, tmp_pat
         page.get_by_role("button", name="CSV", exact=True).click()
     file = tmp_path / "rows.csv"
     download.value.save_as(file)
-    saved = list(csv.DictReader(file.open()))
+    saved = list(csv.DictReader(file.read_text().splitlines()))
     assert download.value.suggested_filename == "characterize_conv2d_stack_batch1_2rows.csv"
     assert [row["architecture"] for row in saved] == ["gpu", "gpu"]
     for cells, row in zip(shown, saved, strict=True):
@@ -147,7 +155,7 @@ def test_the_theme_follows_the_system_and_charts_follow_the_theme(visit, theme):
     dark = sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")) < 200
     assert dark == (theme == "dark")
     first = {"light": "#0072B2", "dark": "#56B4E9"}[theme]  # the CPU's, from .streamlit/config.toml
-    assert page.locator(f"[class*=st-key-by_device] svg [fill='{first}' i]").count()
+    assert page.locator(f"{CHART} [fill='{first}' i]").count()
 
 
 def test_selecting_a_device_shows_its_sources(visit):

@@ -56,7 +56,9 @@ def test_every_field_is_a_column_of_the_frame_and_has_a_type(made):
 
 def test_colours_come_from_the_theme_in_the_order_of_the_palette(made):
     specification, _ = made
-    scales = [d["scale"] for name, d in encodings(specification) if name == "color" and "scale" in d]
+    scales = [
+        d["scale"] for name, d in encodings(specification) if name == "color" and "scale" in d
+    ]
     assert scales
     for scale in scales:
         assert scale == {"domain": list(palette.DOMAIN)}  # and no range: that is the theme's
@@ -111,4 +113,6 @@ def test_the_module_draws_without_streamlit_and_names_no_colour():
         )
     }  # fmt: skip
     assert not [name for name in imported if name and name.startswith("streamlit")]
-    assert not re.findall(r"#[0-9A-Fa-f]{6}|['\"](?:red|blue|green|orange|black|white|gr[ae]y)['\"]", source)
+    assert not re.findall(
+        r"#[0-9A-Fa-f]{6}|['\"](?:red|blue|green|orange|black|white|gr[ae]y)['\"]", source
+    )

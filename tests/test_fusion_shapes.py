@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from characterize.fusion.facts import spreads_rows
+from characterize.fusion.rows import spreads_rows
 from characterize.fusion.shapes import broadcasts, covers, keeps_order, numel
 
 

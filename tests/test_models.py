@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def counted(name, batch=1, **values):
     return macs_and_parameters(family.build(**values), family.inputs(batch=batch, **values))
 
 
-def random_values(family: models.Family, seed: int) -> dict[str, object]:
+def random_values(family: models.Family, seed: int) -> dict[str, Any]:
     """A setting that the family accepts, small enough to be built quickly."""
     generator = random.Random(seed)
 
@@ -307,7 +308,7 @@ def test_a_wrong_value_is_refused_in_one_sentence(name, values, kind, sentence):
 
 
 def test_an_unknown_family_names_the_nearest():
-    with pytest.raises(UnknownNameError, match="No family named 'resnt'. Did you mean 'resnet'"):
+    with pytest.raises(UnknownNameError, match=r"No family named 'resnt'\. Did you mean 'resnet'"):
         models.family("resnt")
 
 
@@ -325,9 +326,13 @@ def test_a_family_describes_itself_fully(name):
     for parameter in family.parameters:
         assert parameter.sentence.endswith("."), parameter.name
         if parameter.kind in {"int", "float"}:
-            assert None not in (parameter.low, parameter.high, parameter.step), parameter.name
+            assert parameter.low is not None, parameter.name
+            assert parameter.high is not None, parameter.name
+            assert parameter.step is not None, parameter.name
             assert parameter.low <= parameter.default <= parameter.high
-            assert parameter.low > 0 or not parameter.symbolic, "a symbol stands for a size of 1 or more"
+            assert parameter.low > 0 or not parameter.symbolic, (
+                "a symbol stands for a size of 1 or more"
+            )
         if parameter.kind == "choice":
             assert parameter.default in parameter.choices
     assert family.parameter(names[0]).name == names[0]
@@ -340,7 +345,9 @@ def test_a_family_describes_itself_fully(name):
 def test_holds_agrees_with_check_on_whole_columns(data):
     family = models.family(data.draw(st.sampled_from(NAMES)))
     parameter = data.draw(
-        st.sampled_from([p for p in family.parameters if p.kind == "int" and p.name not in {"layers", "depth"}])
+        st.sampled_from(
+            [p for p in family.parameters if p.kind == "int" and p.name not in {"layers", "depth"}]
+        )
     )
     low, high = int(parameter.low or 0), int(parameter.high or 0)
     column = data.draw(st.lists(st.integers(low - 3, min(high + 3, 5000)), min_size=1, max_size=8))
@@ -378,7 +385,9 @@ def test_describing_families_loads_no_torch():
         "[family.check() for family in models.families().values()]\n"
         "import sys; print('torch' in sys.modules, 'numpy' in sys.modules)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert run.stdout.split() == ["False", "False"]
 
 

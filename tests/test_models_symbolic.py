@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from characterize.errors import InvalidValueError
 from characterize.tracing import trace, trace_template
 
 # Few layers: symbols are about sizes, and a template costs milliseconds an operator.
-SHALLOW = {
+SHALLOW: dict[str, dict[str, Any]] = {
     "mlp_mixer": {"layers": 1},
     "resnet": {"depth": 18},
     "vit": {"layers": 1},
@@ -22,14 +23,16 @@ SHALLOW = {
 HEADS = {"heads", "kv_heads"}
 
 
-def scaled(family: models.Family, values: dict[str, object], generator: random.Random) -> dict[str, object]:
+def scaled(
+    family: models.Family, values: dict[str, Any], generator: random.Random
+) -> dict[str, Any]:
     """Other sizes for every symbolic parameter, as far as the family accepts them."""
     while True:
         other = dict(values)
         for name in family.symbolic:
             parameter = family.parameter(name)
             factor = generator.choice([1, 2] if name in HEADS else [0.5, 0.75, 1, 1.25, 1.5, 2])
-            size = round(int(values[name]) * factor)  # type: ignore[call-overload]
+            size = round(int(values[name]) * factor)
             other[name] = min(max(size, int(parameter.low or 1)), int(parameter.high or size))
         try:
             return family.check(**other)
@@ -44,11 +47,13 @@ def test_a_template_is_the_family_at_other_sizes(name):
     names = (*family.symbolic, "batch")
     template = trace_template(name, values, names, batch=4)
     assert set(template.symbols) == set(names)
-    assert {n for value in template.values for dim in value.shape for n in symbols.free(dim)} <= set(names)
+    assert {
+        n for value in template.values for dim in value.shape for n in symbols.free(dim)
+    } <= set(names)
 
     generator = random.Random(5)
     held = 0
-    for _ in range(8):
+    for _ in range(24):
         other = scaled(family, values, generator)
         batch = generator.choice([2, 3, 7])
         sizes = {**{key: other[key] for key in family.symbolic}, "batch": batch}
@@ -57,7 +62,11 @@ def test_a_template_is_the_family_at_other_sizes(name):
         held += 1
         bound = costs.priced(symbols.bind(template, sizes))
         concrete = trace(name, batch=batch, **other)
-        assert (bound.macs, bound.flops, bound.parameters) == (concrete.macs, concrete.flops, concrete.parameters), sizes
+        assert (bound.macs, bound.flops, bound.parameters) == (
+            concrete.macs,
+            concrete.flops,
+            concrete.parameters,
+        ), sizes
         assert [op.name for op in bound.operators] == [op.name for op in concrete.operators]
         if held == 3:
             break
@@ -70,12 +79,26 @@ def test_every_operator_of_a_family_has_a_formula(name):
     assert graph.uncounted_names == ()
 
 
-def test_decoding_with_a_cache_is_a_template_too():
-    values = {"layers": 1, "sequence": 1, "cached_tokens": 64}
-    names = ("hidden", "vocab", "batch")
-    template = trace_template("transformer_decoder", values, names, batch=4)
-    sizes = {"hidden": 1024, "vocab": 500, "batch": 3}
-    assert symbols.holds(template.guards, sizes)
-    bound = costs.priced(symbols.bind(template, sizes))
-    concrete = trace("transformer_decoder", batch=3, **values, hidden=1024, vocab=500)
+@pytest.mark.parametrize(
+    ("name", "values", "sizes"),
+    [
+        # the groups of a depthwise convolution are its channels
+        ("conv2d_stack", {"depthwise": True}, {"channels": 24, "in_channels": 5}),
+        ("conv2d_stack", {"transposed": True, "stride": 2}, {"channels": 24, "in_channels": 5}),
+        # new keys and values are written into a part of the cache
+        (
+            "transformer_decoder",
+            {"layers": 1, "sequence": 1, "cached_tokens": 64},
+            {"hidden": 1024, "vocab": 500},
+        ),
+    ],
+    ids=["depthwise", "transposed", "cache"],
+)
+def test_sizes_inside_attributes_are_those_of_the_setting_too(
+    name: str, values: dict[str, Any], sizes: dict[str, Any]
+):
+    template = trace_template(name, values, (*sizes, "batch"), batch=4)
+    assert symbols.holds(template.guards, {**sizes, "batch": 3})
+    bound = costs.priced(symbols.bind(template, {**sizes, "batch": 3}))
+    concrete = trace(name, batch=3, **values, **sizes)
     assert (bound.macs, bound.flops) == (concrete.macs, concrete.flops)

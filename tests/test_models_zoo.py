@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,6 @@ SAME = [
     ("mobilenet", {"version": "v3_small"}, "torchvision/mobilenet_v3_small", {}),
     ("mobilenet", {"version": "v3_large", "input_size": 161}, "torchvision/mobilenet_v3_large", {"input_size": 161}),
     ("mobilenet", {"version": "v2", "width": 0.5}, "timm/mobilenetv2_050", {}),
-    ("mobilenet", {"version": "v3_small", "width": 0.5}, "timm/mobilenetv3_small_050", {}),
     *[("efficientnet", {"variant": f"b{i}"}, f"torchvision/efficientnet_b{i}", {"input_size": 224}) for i in range(8)],
     *[("efficientnet", {"variant": f"lite{i}"}, f"timm/tf_efficientnet_lite{i}", {"input_size": 224}) for i in range(5)],
     *[("convnext", {"variant": v}, f"torchvision/convnext_{v}", {}) for v in ("tiny", "small", "base", "large")],
@@ -83,6 +83,21 @@ def test_resnet50_is_the_published_one():
     assert figures(models.family("resnet")) == (4_089_184_256, 25_557_032)
 
 
+@pytest.mark.parametrize("width", [0.25, 0.5, 0.75, 1.5])
+@pytest.mark.parametrize("version", ["v2", "v3_small", "v3_large"])
+def test_a_mobilenet_of_another_width_is_torchvisions(version, width):
+    need("torchvision")
+    import torch
+    import torchvision
+
+    builder = getattr(torchvision.models, f"mobilenet_{version}")
+    with torch.device("meta"):
+        theirs = builder(weights=None, width_mult=width).eval()
+    family = models.family("mobilenet")
+    expected = macs_and_parameters(theirs, family.inputs())
+    assert figures(family, version=version, width=width) == expected
+
+
 def test_an_lstm_is_pytorchs_own():
     import torch
 
@@ -98,8 +113,10 @@ def test_an_lstm_is_pytorchs_own():
 def test_reading_a_prompt_scores_the_last_token_as_the_zoo_does():
     need("transformers")
     model = models.zoo("transformers/tinyllama-1.1b")
-    inputs = {**model.inputs(batch=2, sequence=16), "logits_to_keep": 1}
-    theirs = macs_and_parameters(model.build(), inputs)
+    inputs = model.inputs(batch=2, sequence=16)
+    assert isinstance(inputs, dict)
+    asked: dict[str, Any] = {**inputs, "logits_to_keep": 1}
+    theirs = macs_and_parameters(model.build(), asked)
     assert figures(models.family("transformer_decoder"), batch=2, sequence=16) == theirs
 
 
@@ -122,22 +139,18 @@ PARAMETERS_OTHERWISE = OTHERWISE | {
 def test_torchvisions_models_have_the_published_macs(shared_measurements):
     need("torchvision")
     with (shared_measurements / "torchvision_ops.csv").open() as file:
-        rows = {row["model"]: row for row in csv.DictReader(file) if row["task"] != "quantization"}
+        rows = [row for row in csv.DictReader(file) if row["task"] != "quantization"]
     checked = 0
     for name in models.zoo_names("torchvision/"):
-        row = rows.get(name.partition("/")[2])
-        if row is None or row["model"] in OTHERWISE:
+        short = name.partition("/")[2]
+        published = [row for row in rows if row["model"] == short]
+        if not published or short in OTHERWISE:
             continue
-        model = models.zoo(name)
-        published = float(row["ops_gflops_as_published_GMACs"])
-        macs, parameters = figures(model)
-        # regnet_y_128gf and the large vits were published at other sizes than their default weights
-        default = model.defaults.get("input_size")
-        if row["input_size"].isdigit() and default != int(row["input_size"]):
-            macs, parameters = figures(model, input_size=int(row["input_size"]))
-        assert macs / 1e9 == pytest.approx(published, abs=6e-4), name
-        if row["model"] not in PARAMETERS_OTHERWISE:
-            assert parameters == int(row["params"]), name
+        macs, parameters = figures(models.zoo(name))
+        at_default = {row["ops_gflops_as_published_GMACs"] for row in published}
+        assert any(abs(macs / 1e9 - float(gmacs)) < 6e-4 for gmacs in at_default), (name, macs)
+        if short not in PARAMETERS_OTHERWISE:
+            assert str(parameters) in {row["params"] for row in published}, name
         checked += 1
     assert checked > 80
 
@@ -196,8 +209,12 @@ def test_a_configuration_of_transformers_is_the_published_one(name, published):
 
 def test_the_parts_of_a_video_model_scale_with_its_frames():
     need("torchvision")
+    import torch
+
     model = models.zoo("torchvision/r3d_18")
-    assert [tuple(x.shape) for x in model.inputs(batch=2)] == [(2, 3, 16, 112, 112)]
+    clip, *_ = model.inputs(batch=2)
+    assert isinstance(clip, torch.Tensor)
+    assert tuple(clip.shape) == (2, 3, 16, 112, 112)
     short, _ = figures(model)
     long, _ = figures(model, frames=32)
     assert long == pytest.approx(2 * short, rel=1e-4)  # the classifier stays
@@ -214,19 +231,29 @@ def test_names_are_found_by_their_words():
 
 def test_a_wrong_zoo_name_says_what_is_near():
     need("transformers")
-    with pytest.raises(UnknownNameError, match="No model in transformers named 'bert-bass'. Did you mean 'bert-base'"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"No model in transformers named 'bert-bass'\. Did you mean 'bert-base'",
+    ):
         models.zoo("transformers/bert-bass")
-    with pytest.raises(UnknownNameError, match="No model library named 'transformer'. Did you mean 'transformers'"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"No model library named 'transformer'\. Did you mean 'transformers'",
+    ):
         models.zoo("transformer/bert-base")
     with pytest.raises(InvalidValueError, match="sequence must be a whole number from 1 to 512"):
         models.zoo("transformers/bert-base").check(sequence=513)
-    with pytest.raises(UnknownNameError, match="No parameter of transformers/bert-base named 'seq'"):
+    with pytest.raises(
+        UnknownNameError, match="No parameter of transformers/bert-base named 'seq'"
+    ):
         models.zoo("transformers/bert-base").check(seq=1)
 
 
 def test_a_size_that_a_model_cannot_have_is_refused_before_it_is_built():
     need("torchvision")
-    with pytest.raises(InvalidValueError, match="multiple of 16; 230 was asked, near are 224 and 240"):
+    with pytest.raises(
+        InvalidValueError, match="multiple of 16; 230 was asked, near are 224 and 240"
+    ):
         models.zoo("torchvision/vit_b_16").check(input_size=230)
 
 
@@ -256,8 +283,10 @@ def test_a_library_that_does_not_import_says_why(monkeypatch):
         msg = "operator torchvision::nms\ndoes not exist"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr(zoo_model.importlib, "import_module", broken)
-    with pytest.raises(MissingExtraError, match=r"1\.2\.3 is installed but cannot be imported .*nms does not exist"):
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(
+        MissingExtraError, match=r"1\.2\.3 is installed but cannot be imported .*nms does not exist"
+    ):
         zoo_model.imported("torchvision")
 
 
@@ -268,6 +297,8 @@ def test_describing_a_configuration_of_transformers_imports_neither_torch_nor_th
         "model = models.zoo('transformers/bert-base'); model.check(sequence='16')\n"
         "import sys; print('torch' in sys.modules, 'transformers' in sys.modules, model.version)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     version = importlib.metadata.version("transformers")
     assert run.stdout.split() == ["False", "False", "transformers", version]

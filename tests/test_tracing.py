@@ -243,3 +243,18 @@ def test_a_template_evaluates_to_the_concrete_trace():
         assert bound.skeleton.row_of == direct.skeleton.row_of
         moved = [(c.kernels.memory_bytes(Precision.FP32) * c.kernels.count).sum() for c in (bound, direct)]
         assert moved[0] == moved[1]
+
+
+def test_parameters_that_are_never_read_count_and_are_named():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used = nn.Linear(4, 4, bias=False)
+            self.spare = nn.Linear(4, 2, bias=False)
+
+        def forward(self, x):
+            return self.used(x)
+
+    graph = ch.trace(Net(), meta(1, 4))
+    assert graph.parameters == 16 + 8
+    assert graph.notes == ("The forward pass does not read 1 parameter tensors (spare.weight).",)

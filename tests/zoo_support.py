@@ -47,7 +47,9 @@ def need(library: str) -> None:
     """Skip the test where this zoo library is not installed."""
     if library in {"torchvision", "timm"} and not torchvision_imports():
         pytest.skip(f"torchvision is not installed: no models of {library} to hold ours against")
-    pytest.importorskip(library, reason=f"{library} is not installed: no models to hold ours against")
+    pytest.importorskip(
+        library, reason=f"{library} is not installed: no models to hold ours against"
+    )
 
 
 def macs_and_parameters(module: torch.nn.Module, inputs: Any) -> tuple[int, int]:

@@ -43,9 +43,9 @@ def command(arguments: argparse.Namespace) -> list[str]:
     options = {
         "--server.port": arguments.port,
         "--server.address": arguments.address or "localhost",
+        "--server.headless": "true" if arguments.headless else "false",
+        "--server.showEmailPrompt": "false",
     }
-    if arguments.headless:
-        options["--server.headless"] = "true"
     given = [part for name, value in options.items() if value for part in (name, value)]
     return [sys.executable, "-m", "streamlit", "run", str(app()), *given]
 

@@ -55,7 +55,7 @@ def reads_of(facts: Facts, group: Group, inside: frozenset[int]) -> tuple[int, .
                 continue
             asked[view] = None
             if source not in whole and (
-                view == source or covers(values[view].shape, values[source].shape)
+                view == source or covers(facts.shapes[view], facts.shapes[source])
             ):
                 whole[source] = view
     reads = [v for v in asked if whole.get(values[v].source, v) == v]

@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from characterize.fusion.epilogues import Region
-from characterize.fusion.facts import Facts, Rows, outer_numel, rows_of, spreads_rows
+from characterize.fusion.facts import Facts
+from characterize.fusion.rows import Rows, outer_numel, rows_of, spreads_rows
 from characterize.fusion.shapes import Numel, broadcasts, numel
 from characterize.fusion.tables import ELEMENTWISE, Loop
 
@@ -135,7 +136,7 @@ def _home(state: _State, index: int, depth: int, feeders: list[LoopGroup]) -> Lo
     floor = latest.order if latest else -1
     for source in facts.reads[index]:
         reader = state.reader.get(source)
-        if reader is None or numel(facts.graph.values[source].shape) != _walk(facts, index):
+        if reader is None or facts.numel(source) != _walk(facts, index):
             continue
         group = reader.root()
         if group.depth == depth and group.order > floor and _accepts(state, index, group):
@@ -175,14 +176,14 @@ def _in_step(state: _State, index: int, source: int, group: LoopGroup) -> bool:
     if not _made_by(state, source, group):
         return True
     values = facts.graph.values
-    if numel(values[source].shape) == _walk(facts, index):
+    if facts.numel(source) == _walk(facts, index):
         return facts.in_order(index, source)
     if group.rows is None or facts.loops[index] not in ELEMENTWISE:
         return False
     full = facts.shape_out(index)
     return all(
-        spreads_rows(values[view].shape, full, group.rows)
-        or (values[view].shape == full and spreads_rows(values[source].shape, full, group.rows))
+        spreads_rows(shapes[view], full, group.rows)
+        or (shapes[view] == full and spreads_rows(shapes[source], full, group.rows))
         for view in facts.views_of(index, source)
     )
 
@@ -245,11 +246,11 @@ def _on_demand(state: _State, index: int, source: int, feeder: LoopGroup) -> boo
         return len(feeder.asked) == 1
     if loop is Loop.GATHER:
         return source != values[facts.graph.operators[index].inputs[0]].source  # no table
-    if loop in _MOVES or numel(values[source].shape) == _walk(facts, index):
+    if loop in _MOVES or facts.numel(source) == _walk(facts, index):
         return loop in _MOVES or loop in _ROWS or loop in ELEMENTWISE
     full = facts.shape_out(index)
     return loop in ELEMENTWISE and all(
-        broadcasts(values[view].shape, full) for view in facts.views_of(index, source)
+        broadcasts(facts.shapes[view], full) for view in facts.views_of(index, source)
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from characterize.fusion.assembly import Group
 from characterize.fusion.epilogues import MAX_REGION
 from characterize.fusion.facts import Facts
-from characterize.fusion.shapes import numel
 from characterize.fusion.tables import CALLS, ELEMENTWISE, Loop, short_name
 from characterize.records import Stack
 
@@ -67,7 +66,7 @@ class Reasons:
             return "it is not elementwise"
         if loop in (Loop.WINDOW, Loop.GATHER, Loop.REARRANGE, Loop.CONCATENATION):
             return "it does not read element by element"
-        if facts.numel_out(first) != numel(facts.graph.values[value].shape):
+        if facts.numel_out(first) != facts.numel(value):
             return "it walks over another number of elements"
         if not facts.in_order(first, value):
             return "it reads the result in another order"

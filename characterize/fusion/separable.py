@@ -49,7 +49,7 @@ def _weight_shape(facts: Facts, operator: Operator) -> Shape:
     """Shape of a convolution's weight."""
     arguments = operator.arguments
     position = arguments.index("weight") if "weight" in arguments else 1
-    return facts.graph.values[operator.inputs[position]].shape
+    return facts.shapes[operator.inputs[position]]
 
 
 def _is_depthwise(facts: Facts, index: int) -> bool:

@@ -111,8 +111,8 @@ class Family:
     """A parametric network.
 
     ``network`` names its class, ``module:Class`` in :mod:`characterize.models.networks`; the module is
-    imported, and torch with it, when the family is first built. ``version`` is bumped whenever the architecture changes for unchanged parameters:
-    it is part of the store's keys.
+    imported, and torch with it, when the family is first built. ``version`` is part of the store's
+    keys: it is bumped whenever the architecture changes for unchanged parameters.
     """
 
     name: str

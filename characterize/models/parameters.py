@@ -90,7 +90,8 @@ def _resolve_int(parameter: Parameter, value: Any, owner: str) -> int:
             number = int(value.strip().replace("_", ""))
         except ValueError:
             raise parameter._refuse(value, owner, expected) from None
-    if isinstance(number, bool) or not isinstance(number, numbers.Real) or number != number // 1:
+    is_number = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    if not is_number or number != number // 1:
         raise parameter._refuse(value, owner, expected)
     return int(parameter._in_range(int(number), value, owner, noun))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -181,23 +182,25 @@ def _trace(module: nn.Module, inputs: Any, keywords: Any, name: str) -> Graph:
         recorder = Recorder(names, path=path)
         with translated_errors(name or type(module).__name__):
             indices, outputs = run(module, inputs, keywords, recorder, path)
+            notes = _unused(module, recorder)
         graph = recorder.graph(name or type(module).__name__, indices, leaves(outputs))
-        graph = with_unused(graph, names)
-    return costs.priced(graph)
+    return costs.priced(replace(graph, notes=notes))
 
 
-def with_unused(graph: Graph, names: Mapping[int, tuple[str, Role]]) -> Graph:
-    """The graph with a note on how many parameter tensors the forward pass never reads."""
-    used = {value.name for value in graph.values if value.role is Role.PARAMETER}
-    unused = [name for name, role in names.values() if role is Role.PARAMETER and name not in used]
-    return graph if not unused else _note(graph, unused)
+def _unused(module: nn.Module, recorder: Recorder) -> tuple[str, ...]:
+    """Give parameters that the forward pass never reads a value too; a note on them.
 
-
-def _note(graph: Graph, unused: list[str]) -> Graph:
-    from dataclasses import replace
-
-    shown = ", ".join(sorted(unused)[:5])
-    return replace(graph, notes=(*graph.notes, f"{len(unused)} parameters unused: {shown}"))
+    They take memory and are part of the published count, whether this input needs them or not.
+    """
+    read = {value.name for value in recorder.values}
+    unused = [name for name, _ in module.named_parameters() if name not in read]
+    for name, parameter in module.named_parameters():
+        if name not in read:
+            recorder.value(parameter)
+    if not unused:
+        return ()
+    shown = ", ".join(sorted(unused)[:3]) + (", ..." if len(unused) > 3 else "")
+    return (f"The forward pass does not read {len(unused)} parameter tensors ({shown}).",)
 
 
 @contextlib.contextmanager

@@ -23,8 +23,8 @@ _DTYPES: Final = {
 
 # nodes whose result shows elements of their first input
 _VIEWS: Final = frozenset(
-    ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")
-    + ("Identity", "Slice", "Split", "Expand", "Dropout")
+    {"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze"}
+    | {"Identity", "Slice", "Split", "Expand", "Dropout"}
 )
 _IGNORED: Final = frozenset(["Shape", "Constant", "ConstantOfShape", "Size"])
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import catalogue, charts, controls, palette, panels, queries
+from dashboard import catalogue, charts, controls, links, palette, panels, queries
 
-DEVICE = "device"
 ROWS = "_catalogue"
 
 
@@ -76,14 +75,16 @@ def browse() -> None:
     names = list(rows["name"])
     if picked and picked[0] != st.session_state.get("_picked"):
         st.session_state["_picked"] = picked[0]
-        st.session_state[DEVICE] = picked[0]
-    elif st.session_state.get(DEVICE) not in names and DEVICE in st.session_state:
-        st.session_state[DEVICE] = names[0]
+        st.session_state[links.DEVICE] = picked[0]
+    elif st.session_state[links.DEVICE] not in names:
+        st.session_state[links.DEVICE] = names[0]
+    links.publish(links.DEVICE)
     name = st.selectbox(
         "Device",
         names,
-        key=DEVICE,
-        bind="query-params",
+        key=links.DEVICE,
+        on_change=links.publish,
+        args=(links.DEVICE,),
         format_func=lambda each: controls.device_label(known.get(each), each),
     )
     identity(name)
@@ -157,4 +158,7 @@ def sources(name: str) -> None:
 
 
 st.title("What are these devices, and who says so?", anchor=False)
+for note in links.notes():
+    st.warning(note, icon=":material/link_off:")
+links.adopt("hardware", [links.DEVICE])
 browse()

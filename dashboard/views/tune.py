@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import charts, controls, panels, queries, readable, state
+from dashboard import charts, controls, links, panels, queries, readable, state
 from dashboard.controls import Comparison
 from dashboard.queries import AUTO, Answer, Network, Request
 from dashboard.readable import Columns
@@ -78,7 +78,7 @@ def show(network: Network, comparison: Comparison, answer: Answer, pinned: Colum
     with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
         for quantity in (readable.LATENCY, readable.ENERGY, readable.SPEEDUP):
             frame = readable.by_device(rows, quantity, short, pinned)
-            panels.device_card(frame, quantity, key=f"by_device.{quantity.column}")
+            panels.device_card(frame, quantity, key=f"by_device_{quantity.column}")
     where_it_goes(network, focus, titles)
     st.subheader("All figures", anchor="figures")
     panels.table(rows, titles, pinned)
@@ -160,7 +160,9 @@ def pin_current() -> None:
 
 
 def pinned_menu(pin: state.Pin) -> None:
-    st.text_input("Name", value=pin.name, max_chars=60, key="_pin_name", on_change=rename)
+    st.text_input(
+        "Name", value=pin.name, max_chars=state.LONGEST_NAME, key="_pin_name", on_change=rename
+    )
     st.caption(summary(pin.network))
     choices = (
         ("Set the controls to it", ":material/restore:", state.restore, (pin.network,)),
@@ -185,16 +187,19 @@ def summary(network: Network) -> str:
     words = [network.model, *changed[:3], f"batch {network.batch}"]
     if network.precision != AUTO:
         words.append(network.precision)
-    if network.stack != state.DEFAULT_STACK:
+    if network.stack != links.DEFAULT_STACK:
         words.append(network.stack)
-    return ", ".join(words)[:60]
+    return ", ".join(words)[: state.LONGEST_NAME]
 
 
 st.title("What does this network cost, and what if I change it?", anchor=False)
 shared = controls.Controls(RESULTS)
+notes = [*links.notes(), *state.note_on_pin()]
+links.adopt("tune", controls.LINKED)
+state.publish_pin()
 with st.sidebar:
     shared.network()
-for note in state.notes_on_link():
+for note in notes:
     st.warning(note, icon=":material/link_off:")
 shared.devices()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -67,7 +67,10 @@ UNET: Final = Family(
     "(Ronneberger et al. 2015, with padding and batch norm).",
     parameters=(
         integer("depth", 4, 1, 7, "How often the image is halved and doubled.", unit="scales"),
-        size("base_channels", 64, 1, 512, "Channels at full size; doubled at every scale.", step=8, unit="channels"),
+        size(
+            "base_channels", 64, 1, 512, "Channels at full size; doubled at every scale.",
+            step=8, unit="channels",
+        ),
         choice(
             "decoder", "transposed", ("transposed", "resize"),
             "How the decoder doubles the size: a transposed 2x2 convolution, or bilinear resizing "

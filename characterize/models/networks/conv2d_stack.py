@@ -34,7 +34,7 @@ class Conv2dStack(nn.Module):
         kind = nn.ConvTranspose2d if transposed else nn.Conv2d
 
         def layer(entering: Size, leaving: Size, parts: Size, *, pointwise: bool) -> nn.Sequential:
-            where = (
+            where: dict[str, Any] = (
                 {"kernel_size": 1}
                 if pointwise
                 else {

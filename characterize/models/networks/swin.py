@@ -57,11 +57,11 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
         self.bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        self.bias_index: torch.Tensor
         self.register_buffer("bias_index", relative_positions(window))
-        self.mask: torch.Tensor | None = None
-        if self.shift:
-            del self.mask
-            self.register_buffer("mask", shifted_mask(self.side, window, self.shift))
+        self.mask: torch.Tensor | None
+        mask = shifted_mask(self.side, window, self.shift) if self.shift else None
+        self.register_buffer("mask", mask)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``[b, side, side, c]`` to the same."""

@@ -101,6 +101,7 @@ class TransformerDecoder(nn.Module):
         self.last_only = logits == "last"
         head_size = hidden // heads
         steps = torch.arange(0, head_size, 2) / head_size
+        self.frequencies: torch.Tensor
         self.register_buffer("frequencies", _ROTARY_BASE**-steps, persistent=False)
 
     def forward(self, tokens: torch.Tensor, *cache: torch.Tensor) -> tuple[torch.Tensor, ...]:

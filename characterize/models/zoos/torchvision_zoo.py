@@ -152,7 +152,9 @@ def _describe_detection(name: str, builder: Any, _task: str) -> ZooModel:
     if two_stages:
         # what torchvision keeps of the proposals at most, after suppression
         kept = 150 if "320" in name else 1000
-        sentence = f"Regions per image that the box head looks at; torchvision keeps at most {kept}."
+        sentence = (
+            f"Regions per image that the box head looks at; torchvision keeps at most {kept}."
+        )
         parameters += (integer("proposals", kept, 1, 2000, sentence, scale="log", unit="regions"),)
 
     def make(**_: Any) -> nn.Module:

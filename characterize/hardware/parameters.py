@@ -1,0 +1,82 @@
+"""What the calibrated execution models are fitted by: names, starting values, physical bounds.
+
+Every parameter is a share of a datasheet figure, a factor on a time, or a fixed time. The bounds
+keep a fit physical: an efficiency can't hide a kernel that the model lacks. Values are read from a
+profile's ``[efficiency.<stack>]`` tables; what a table lacks is the starting value here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One number of an execution model."""
+
+    start: float
+    low: float
+    high: float
+    sentence: str
+
+
+def _share(start: float, sentence: str, low: float = 0.02, high: float = 1.0) -> Parameter:
+    return Parameter(start, low, high, f"share of the peak that {sentence} reach")
+
+
+def _factor(start: float, sentence: str, high: float = 20.0, low: float = 1.0) -> Parameter:
+    return Parameter(start, low, high, f"factor on {sentence}")
+
+
+GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
+    {
+        "clock": Parameter(1.12, 0.7, 1.25, "sustained clock over the clock of the peak"),
+        "convolution": _share(1.0, "convolutions larger than 1x1"),
+        "pointwise": _share(1.0, "1x1 convolutions"),
+        "linear": _share(1.0, "products with a weight"),
+        "matmul": _share(0.4, "products of activations"),
+        "grouped": _share(0.9, "grouped convolutions"),
+        "attention": _share(0.8, "flash attention kernels"),
+        "stem": _share(0.8, "convolutions of at most 4 channels"),
+        "patch": _share(0.3, "patch embeddings (at most 4 channels, stride of 8 or more)"),
+        "depthwise": _share(0.5, "depthwise convolutions (of the vector peak)"),
+        "bandwidth": Parameter(0.95, 0.3, 0.97, "share of the memory bandwidth"),
+        "tile": Parameter(10.0, 0.1, 40.0, "operand loads of a tile, in columns of its area"),
+        "prologue": Parameter(20.0, 0.0, 150.0, "start of a tile, in elements of k"),
+        "attention_keys": Parameter(120.0, 0.0, 400.0, "start of an attention tile, in keys"),
+        "attention_depth": Parameter(100.0, 0.0, 300.0, "softmax of a score, in flops"),
+        "attention_mask": _factor(1.3, "attention with a mask"),
+        "misaligned": _factor(1.8, "convolutions whose channels are no multiple of 8"),
+        "odd_product": _factor(1.5, "products with an odd size"),
+        "odd_groups": _factor(3.0, "grouped convolutions of an unusual width"),
+        "wide_patch": _factor(2.5, "patch embeddings of stride 32 or more"),
+        "depthwise_slow": _factor(38.0, "depthwise kernels without a library path", 80.0),
+        "depthwise_bytes": Parameter(3.0, 0.0, 20.0, "flops a byte written, depthwise"),
+        "memory_product": _factor(1.5, "traffic of matrix products and convolutions"),
+        "memory_depthwise": _factor(1.6, "traffic of depthwise convolutions"),
+        "memory_copy": _factor(1.3, "traffic of copies"),
+        "memory_pooling": _factor(1.5, "traffic of pooling and interpolation"),
+        "memory_softmax": _factor(1.4, "traffic of softmax"),
+        "memory_reduction": _factor(1.2, "traffic of reductions"),
+        "memory_group_norm": _factor(2.5, "traffic of group norms"),
+        "group_norm_layout": _factor(2.2, "group norms in NHWC: copies there and back"),
+        "memory_layer_norm": _factor(1.2, "traffic of layer norms"),
+        "layer_norm_row": Parameter(1000.0, 0.0, 4000.0, "fixed cost of a row, in bytes"),
+        "cache_share": Parameter(0.7, 0.1, 1.5, "share of L2 that keeps what was last touched"),
+        "cache_gain": Parameter(3.0, 1.0, 6.0, "bandwidth of L2 over that of memory"),
+        "overlap": Parameter(3.0, 1.0, 6.0, "sharpness of the maximum of compute and memory"),
+        "launch": Parameter(1e-6, 0.2e-6, 10e-6, "gap between two kernels, in seconds"),
+        "dispatch": Parameter(3e-6, 0.5e-6, 30e-6, "host time a kernel, in seconds"),
+        "layout_dense": Parameter(0.0, 0.0, 1.5, "copies around a dense NCHW convolution"),
+        "layout_pointwise": Parameter(0.0, 0.0, 1.5, "copies around a 1x1 NCHW convolution"),
+        "layout_grouped": Parameter(0.0, 0.0, 1.0, "copies where the model has grouped ones"),
+        "vector_norm": Parameter(0.0, 0.0, 40.0, "instructions a batch norm and element"),
+        "vector_function": Parameter(0.0, 0.0, 40.0, "instructions a transcendental and element"),
+        "vector_both": Parameter(0.0, 0.0, 150.0, "instructions where one kernel has both"),
+        "huge": _factor(1.1, "kernels with a tensor of more than 2^31 elements"),
+    }
+)
+"""Parameters of ``simt_waves``."""

@@ -1,0 +1,236 @@
+"""Charts of the Layers view: bars by module, a roofline, a drawn graph. Frames in, charts out.
+
+As in ``dashboard.charts`` no chart knows Streamlit, a colour or a number: the frames of
+``dashboard.layer_rows`` and ``dashboard.roofline_rows`` bring places and texts, and a chart's
+specification is the same for every frame. A frame holds marks of several kinds in one table, told
+apart by ``role``, so that one table travels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from dashboard import palette
+
+BAR_STEP: Final = 28
+RANK_STEP: Final = 60  # pixels a rank of the graph: a box with two lines of text, and its edges
+ROOFLINE_HEIGHT: Final = 420
+LABEL_LIMIT: Final = 190
+BOX_TEXT: Final = "abs(scale('x', 0.92) - scale('x', 0)) - 16"  # pixels a box has for a text
+PICK: Final = "pick"  # the selection of a box: its ``id``
+
+_PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
+_ROUND: Final = "indexof([1], +(format(datum.value, '.0e')[0])) >= 0"
+_DASHES: Final = {
+    "peak": [1, 0],
+    "memory": [1, 0],
+    "on_chip": [8, 3],
+    "vector": [6, 4],
+    "other": [2, 4],
+}
+
+
+def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
+    """Time or energy by module, each bar stacked by what binds the kernels in it.
+
+    Args:
+        rows: one row a module and bottleneck with ``label``, ``order``, ``value``, ``bottleneck``,
+            ``bound_order``, ``end`` (of the whole bar), ``end_text`` (once a bar), ``room`` and,
+            for the tooltip, ``text``, ``share``, ``whole_text`` and ``count``.
+        title: what the bars measure.
+        unit: its SI unit.
+    """
+    heading = f"{title} ({unit})"
+    y = alt.Y(
+        "label:N",
+        title=None,
+        sort=alt.EncodingSortField("order", op="min", order="ascending"),
+        axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False),
+    )
+    axis = alt.Axis(labelExpr=f"format(datum.value, '~s') + '{unit}'", tickCount=4, grid=True)
+    base = alt.Chart(rows).encode(y=y)
+    bars = base.mark_bar(height=16).encode(
+        x=alt.X("value:Q", title=heading, stack="zero", axis=axis, scale=alt.Scale(padding=0)),
+        color=_bound_colour(legend=True),
+        order=alt.Order("bound_order:Q"),
+        tooltip=[
+            alt.Tooltip("label:N", title="Module"),
+            alt.Tooltip("bottleneck:N", title="Kernels bound by"),
+            alt.Tooltip("count:Q", title="Kernels", format=",d"),
+            alt.Tooltip("text:N", title=f"{title} of these"),
+            alt.Tooltip("whole_text:N", title=f"{title} of the module"),
+            alt.Tooltip("share:Q", title="Share of the network", format=".1%"),
+        ],
+    )
+    texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
+        x=alt.X("end:Q", title=heading), text="end_text:N", color=_reference()
+    )
+    room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=heading))
+    return alt.layer(bars, texts, room).properties(height=alt.Step(BAR_STEP), padding=_PADDING)
+
+
+def roofline(rows: pd.DataFrame) -> alt.LayerChart:
+    """Kernels by intensity and achieved throughput, under the device's ceilings.
+
+    Args:
+        rows: ``role`` ``kernel``: a point with ``intensity`` (flop/B), ``achieved`` (flop/s),
+            ``share`` of the time, ``bottleneck`` and texts for the tooltip; ``ceiling``: an end of
+            ``line`` in a ``style``; ``name_left`` and ``name_right``: where its name stands.
+    """
+    x = alt.X(
+        "intensity:Q",
+        title="Intensity (flop/B)",
+        scale=alt.Scale(type="log", nice=False),
+        axis=_log_axis(""),
+    )
+    y = alt.Y(
+        "achieved:Q",
+        title="Throughput (flop/s)",
+        scale=alt.Scale(type="log", nice=False, padding=14),
+        axis=_log_axis(""),
+    )
+    base = alt.Chart(rows).encode(x=x, y=y)
+    styles = alt.Scale(domain=list(_DASHES), range=list(_DASHES.values()))
+    lines = (
+        base.transform_filter("datum.role === 'ceiling'")
+        .mark_line(strokeWidth=1.6, aria=False)
+        .encode(
+            color=_reference(),
+            detail="line:N",
+            strokeDash=alt.StrokeDash("style:N", scale=styles, legend=None),
+        )
+    )
+    names = [
+        base.transform_filter(f"datum.role === 'name_{side}'")
+        .mark_text(align=side, baseline="bottom", dx=dx, dy=-3, fontSize=11)
+        .encode(text="line:N", color=_reference())
+        for side, dx in (("left", 2), ("right", -2))
+    ]
+    points = (
+        base.transform_filter("datum.role === 'kernel'")
+        .mark_point(filled=True, opacity=0.85)
+        .encode(
+            color=_bound_colour(legend=True),
+            shape=_bound_shape(),
+            size=alt.Size("share:Q", scale=alt.Scale(range=[50, 700], zero=True), legend=None),
+            tooltip=[
+                alt.Tooltip("name:N", title="Kernel"),
+                alt.Tooltip("pattern:N", title="Pattern"),
+                alt.Tooltip("intensity_text:N", title="Intensity"),
+                alt.Tooltip("achieved_text:N", title="Achieved"),
+                alt.Tooltip("latency_text:N", title="Latency of one"),
+                alt.Tooltip("share:Q", title="Share of the time", format=".1%"),
+                alt.Tooltip("macs_text:N", title="MACs"),
+                alt.Tooltip("bytes_text:N", title="Memory traffic"),
+                alt.Tooltip("bottleneck:N", title="Bound by"),
+            ],
+        )
+    )
+    return alt.layer(lines, *names, points).properties(height=ROOFLINE_HEIGHT, padding=_PADDING)
+
+
+def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
+    """Kernels, or modules of them, as boxes that data flows through from top to bottom.
+
+    Each box has an outline and a strip as long as its share of the time, coloured by what binds
+    it; a click picks its ``id``.
+
+    Args:
+        rows: ``role`` ``node``: a box ``x``..``x2``, ``y``..``y2`` with ``bar``, ``strip``,
+            ``middle``, ``id``, ``label``, ``detail``, ``bottleneck`` and texts for the tooltip;
+            ``edge``: point ``step`` of line ``edge``; ``room``: a corner of the picture.
+        ranks: how many boxes it is tall.
+    """
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=0))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=0, reverse=True))
+    base = alt.Chart(rows).encode(x=x, y=y)
+    room = base.transform_filter("datum.role === 'room'").mark_point(opacity=0, aria=False)
+    edges = (
+        base.transform_filter("datum.role === 'edge'")
+        .mark_line(strokeWidth=1.3, opacity=0.75, orient="horizontal", interpolate="monotone")
+        .encode(detail="edge:N", order="step:Q", color=_reference())
+    )
+    nodes = base.transform_filter("datum.role === 'node'")
+    pick = alt.selection_point(name=PICK, fields=["id"], on="click", clear=False)
+    boxes = (
+        nodes.mark_rect(fillOpacity=0.001, strokeWidth=1.5, cornerRadius=5, cursor="pointer")
+        .encode(
+            x2="x2:Q",
+            y2="y2:Q",
+            stroke=_bound_stroke(),
+            fill=_bound_fill(),
+            tooltip=_box_tooltip(),
+            description="name:N",
+        )
+        .add_params(pick)
+    )
+    strips = nodes.mark_rect(cornerRadius=2, aria=False).encode(
+        x2="bar:Q", y=alt.Y("strip:Q"), y2="y2:Q", fill=_bound_fill()
+    )
+    text = {"align": "left", "dx": 8, "limit": {"expr": BOX_TEXT}, "aria": False}
+    labels = nodes.mark_text(baseline="bottom", dy=-1, fontSize=12, fontWeight="bold", **text)
+    details = nodes.mark_text(baseline="top", dy=1, fontSize=11, **text)
+    named = labels.encode(y="middle:Q", text="label:N", color=_reference())
+    detailed = details.encode(y="middle:Q", text="detail:N", color=_reference())
+    return (
+        alt.layer(room, edges, strips, named, detailed, boxes)
+        .properties(height=max(1, ranks) * RANK_STEP, padding=2)
+        .configure_view(stroke=None)
+    )
+
+
+def _box_tooltip() -> list[alt.Tooltip]:
+    texts = {
+        "name": "Kernel",
+        "module": "Module",
+        "pattern": "Pattern",
+        "reason": "Not fused further",
+        "macs_text": "MACs",
+        "bytes_text": "Memory traffic",
+        "intensity_text": "Intensity",
+        "latency_text": "Latency",
+        "share_text": "Share of the time",
+        "bottleneck": "Bound by",
+    }
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in texts.items()]
+
+
+def _scale() -> alt.Scale:
+    # the whole domain, so that the theme's list of colours is read in its order
+    return alt.Scale(domain=list(palette.DOMAIN))
+
+
+def _bound_colour(*, legend: bool) -> alt.Color:
+    shown = _legend() if legend else None
+    return alt.Color("bottleneck:N", scale=_scale(), title=None, legend=shown)
+
+
+def _bound_fill() -> alt.Fill:
+    return alt.Fill("bottleneck:N", scale=_scale(), title=None, legend=None)
+
+
+def _bound_stroke() -> alt.Stroke:
+    return alt.Stroke("bottleneck:N", scale=_scale(), title=None, legend=None)
+
+
+def _bound_shape() -> alt.Shape:
+    scale = alt.Scale(domain=list(palette.DOMAIN), range=list(palette.SHAPES))
+    return alt.Shape("bottleneck:N", scale=scale, title=None, legend=_legend())
+
+
+def _legend() -> alt.Legend:
+    options: dict[str, Any] = {"symbolOpacity": 1, "symbolSize": 80, "offset": 4}
+    return alt.Legend(values=list(palette.BOTTLENECKS), orient="bottom", title=None, **options)
+
+
+def _reference() -> alt.ColorDatum:
+    return alt.ColorDatum(palette.REFERENCE, type="nominal", scale=_scale())
+
+
+def _log_axis(unit: str) -> alt.Axis:
+    """Powers of ten with SI prefixes."""
+    written = f"format(datum.value, '~s') + '{unit}'"
+    return alt.Axis(labelExpr=f"{_ROUND} ? {written} : ''", grid=True, labelOverlap="greedy")

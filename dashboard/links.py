@@ -1,0 +1,169 @@
+"""The URL is part of the interface: what it holds, and how it and the controls keep in step.
+
+The contract, shared by every view (a value equal to its default is left out):
+
+    model                   a family, or ``zoo`` for a model by name
+    zoo                     the zoo model's name
+    <model>.<parameter>     each parameter, ``conv2d_stack.layers=5``
+    batch, precision, stack
+    devices                 names, repeated
+    baseline, focus         a name, or ``auto``
+    device                  the device that Hardware shows
+    show.*, kernels.of      filters of the tables, and what the kernels are shown by
+    pin                     the pinned configuration, see ``dashboard.state``
+
+Most controls are bound by Streamlit, which writes what a control *shows*. Those that show a title
+for a name (a model, a device) are kept in step here instead, so that links hold names, as the
+command line does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import streamlit as st
+
+from characterize.errors import CharacterizeError
+from dashboard import queries
+from dashboard.queries import AUTO
+
+ZOO: Final = "zoo"
+MODEL, ZOO_NAME, BATCH, PRECISION, STACK = "model", "zoo", "batch", "precision", "stack"
+DEVICES, BASELINE, FOCUS, DEVICE, PIN = "devices", "baseline", "focus", "device", "pin"
+
+STACKS: Final = ("eager", "compiled", "engine")
+DEFAULT_STACK: Final = "compiled"
+DEFAULT_MODEL: Final = "conv2d_stack"
+PREFERRED: Final = (
+    "intel_i7_12700k",
+    "raspberry_pi_5",
+    "nvidia_rtx_4090",
+    "nvidia_h100_sxm",
+    "google_tpu_v5e",
+    "google_coral_edge_tpu",
+    "stillwater_kpu_t256",
+    "hailo_8",
+)
+"""What is compared at first: two devices of each architecture, one small and one large."""
+
+_WRITTEN: Final = "_link."  # what the URL held for a name when it was last written or read
+
+
+def key_of(model: str, parameter: str) -> str:
+    """The widget key and URL name of a model's parameter."""
+    return f"{model}.{parameter}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A control that is kept in step with the URL here: its name, values and default."""
+
+    name: str
+    known: tuple[str, ...]
+    default: tuple[str, ...]
+    many: bool = False
+
+    def value(self, texts: Sequence[str]) -> str | list[str]:
+        """The control's value for what the URL says, the default where that is not known."""
+        good = [text for text in texts if text in self.known] or list(self.default)
+        return good if self.many else good[-1]
+
+    def texts(self, value: str | Iterable[str]) -> list[str]:
+        """What the URL says for the control's value; nothing for the default."""
+        values = [value] if isinstance(value, str) else list(value)
+        return [] if sorted(values) == sorted(self.default) else values
+
+
+def linked() -> dict[str, Link]:
+    """The controls that are kept in step here, by name."""
+    devices = tuple(queries.devices())
+    first = tuple(name for name in PREFERRED if name in devices)
+    found = (
+        Link(MODEL, (*queries.families(), ZOO), (DEFAULT_MODEL,)),
+        Link(DEVICES, devices, first, many=True),
+        Link(BASELINE, (AUTO, *devices), (AUTO,)),
+        Link(FOCUS, (AUTO, *devices), (AUTO,)),
+        Link(DEVICE, devices, devices[:1]),
+    )
+    return {link.name: link for link in found}
+
+
+def adopt(page: str, names: Sequence[str]) -> None:
+    """Set the controls ``names`` to what the URL says, before they are made.
+
+    The URL counts when the session starts and when it was changed from outside (back, forward);
+    after a change of page it does not: Streamlit empties it, so it is written again.
+    """
+    links = linked()
+    came_from_elsewhere = st.session_state.get("_page", page) != page
+    st.session_state["_page"] = page
+    for name in names:
+        link, memory = links[name], f"{_WRITTEN}{name}"
+        said = st.query_params.get_all(name)
+        held = st.session_state.get(memory)
+        if held is None or (said != held and not came_from_elsewhere):
+            st.session_state[name] = link.value(said)
+            st.session_state[memory] = said
+        else:
+            # a control that was not on the last page has lost its value: the memory has it
+            st.session_state.setdefault(name, link.value(held))
+            publish(name)
+
+
+def publish(name: str) -> None:
+    """Write a control's value into the URL."""
+    texts = linked()[name].texts(st.session_state[name])
+    st.session_state[f"{_WRITTEN}{name}"] = texts
+    if texts != st.query_params.get_all(name):
+        if texts:
+            st.query_params[name] = texts
+        else:
+            del st.query_params[name]
+
+
+def notes() -> list[str]:
+    """A sentence for each part of the URL that names nothing we have; said once a session.
+
+    To be asked before any control is made: Streamlit takes what it cannot use out of the URL.
+    """
+    if st.session_state.get("_link_read"):
+        return []
+    st.session_state["_link_read"] = True
+    return bad_parts({name: st.query_params.get_all(name) for name in st.query_params})
+
+
+def bad_parts(link: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is wrong in a link's parameters; each falls back to its default."""
+    known: dict[str, Sequence[str]] = {name: each.known for name, each in linked().items()}
+    known |= {PRECISION: [AUTO, *queries.precisions()], STACK: STACKS}
+    found = []
+    for name, values in link.items():
+        if name in known:
+            wrong = [value for value in values if value not in known[name]]
+            found += [
+                f"The link's {name} {value!r} is not known and was left out." for value in wrong
+            ]
+        elif name == BATCH and not all(value.isdecimal() and int(value) > 0 for value in values):
+            found.append(f"The link's batch {values[0]!r} is no whole number above 0; 1 is shown.")
+        elif "." in name:
+            found += _bad_parameter(name, values)
+    return found
+
+
+def _bad_parameter(name: str, values: Sequence[str]) -> list[str]:
+    model, _, parameter = name.partition(".")
+    family = queries.families().get(model)
+    if family is None:
+        return []
+    try:
+        family.parameter(parameter).resolve(values[-1], model)
+    except CharacterizeError as error:
+        return [f"The link was not followed here, the default is shown: {error}"]
+    return []
+
+
+def whole_numbers(texts: Iterable[Any]) -> list[int]:
+    """The whole numbers among texts of a URL."""
+    return [int(text) for text in map(str, texts) if text.isdecimal()]
