@@ -258,7 +258,14 @@ def _rows() -> Iterator[Case]:
 
 
 def _images() -> Iterator[Case]:
-    names = ("batch_norm", "group_norm", "scale_channels", "max_pool2d", "avg_pool2d", "mean_hw")
+    names: tuple[str, ...] = (
+        "batch_norm",
+        "group_norm",
+        "scale_channels",
+        "max_pool2d",
+        "avg_pool2d",
+        "mean_hw",
+    )
     names += ("upsample_nearest", "upsample_bilinear", "cat_channels")
     for name, (c, size), last in product(names, ((64, 112), (256, 56), (1024, 14)), (0, 1)):
         for batch in (8, 128):
@@ -316,8 +323,8 @@ def _loads() -> Iterator[Case]:
     for size in (512, 1024, 4096):
         yield Case("linear", "fp16", _gemm(size, size, size), power=True)
     yield Case("linear_zeros", "fp16", _gemm(8192, 8192, 8192), power=True)
-    for shape in ((1, 4096, 11008), (128, 4096, 4096), (50432, 3072, 768), (802816, 64, 64)):
-        yield Case("linear", "fp16", _gemm(*shape), power=True)
+    for sizes in ((1, 4096, 11008), (128, 4096, 4096), (50432, 3072, 768), (802816, 64, 64)):
+        yield Case("linear", "fp16", _gemm(*sizes), power=True)
     yield Case("linear", "fp16", _gemm(8, 4096, 11008), cold=True, power=True)
     for name, power in product(("add", "gelu", "copy"), (22, 24, 30)):
         yield Case(name, "fp16", {"elements": 2**power // 2}, power=True)

@@ -10,7 +10,15 @@ from typing import Any
 import torch
 
 from benchmarks.gpu_session import Row, Session, attempt, timing_row
-from benchmarks.gpu_timing import Call, Runner, prepare, quantiles, synchronise, time_runner, time_steps
+from benchmarks.gpu_timing import (
+    Call,
+    Runner,
+    prepare,
+    quantiles,
+    synchronise,
+    time_runner,
+    time_steps,
+)
 
 
 def small_calls(device: torch.device) -> dict[str, Callable[[], Any]]:
@@ -59,55 +67,63 @@ def small_calls(device: torch.device) -> dict[str, Callable[[], Any]]:
 
 
 def measure_launches(session: Session) -> None:
-    """Tiny operators back to back from the host and from a graph, one alone, and the idle device."""
+    """The idle device; then every small call from the host and from a graph, and one alone."""
     device = session.device
     many = 50 if session.quick else 500
-    if session.meter:
-        time.sleep(0.5 if session.quick else 3.0)
-        began_s = time.perf_counter()
-        time.sleep(0.5 if session.quick else 3.0)
-        draw = session.meter.over(began_s, time.perf_counter())
-        if draw is not None:
-            idle: Row = {"power_w": draw.power_w, "sm_clock_mhz": round(draw.sm_clock_mhz)}
-            idle |= {"temperature_c": draw.temperature_c}
-            session.write({"what": "idle, context held, before any load", **idle})
-    for name, call in small_calls(device).items():
-        stream = Runner(lambda call=call: [call() for _ in range(many)], many, "stream")
-
-        def back_to_back(name: str = name, stream: Runner = stream) -> Row:
-            stream.run()
-            spans = [time_host(stream, device) for _ in range(9)]
-            row = {"what": name, "method": "stream"} | timing_row(quantiles(spans, many, "stream"))
-            return row | session.clock()
-
-        def replayed(name: str = name, call: Callable[[], Any] = call) -> Row:
-            runner = prepare([call], device)
-            timing = time_runner(runner, device)
-            return {"what": name, "method": timing.method} | timing_row(timing) | session.clock()
-
-        attempt(session, back_to_back, name, "fp16")
+    _measure_idle(session, 0.5 if session.quick else 3.0)
+    calls = small_calls(device)
+    for name, call in calls.items():
+        attempt(session, partial(_back_to_back, name, call, many, session), name, "fp16")
         if name != "view":  # which launches nothing
-            attempt(session, replayed, name, "fp16")
-    single = small_calls(device)["add_"]
-
-    def alone() -> Row:
-        timing = time_steps(single, device, warm_up=20, budget_s=0.5)
-        return {"what": "add_ and synchronise", "method": "step"} | timing_row(timing)
-
-    def launching() -> Row:
-        runner = Runner(lambda: [single() for _ in range(100)], 100, "stream")
-        return {"what": "add_", "method": "steady stream"} | session.load(runner, power=True)
-
-    attempt(session, alone, "alone", "fp16")
-    attempt(session, launching, "launching", "fp16")
+            attempt(session, partial(_replayed, name, call, session), name, "fp16")
+    attempt(session, partial(_alone, calls["add_"], session), "alone", "fp16")
+    attempt(session, partial(_launching, calls["add_"], session), "launching", "fp16")
 
 
-def time_host(runner: Runner, device: torch.device) -> float:
+def _measure_idle(session: Session, seconds: float) -> None:
+    if session.meter is None:
+        return
+    time.sleep(seconds)
+    began_s = time.perf_counter()
+    time.sleep(seconds)
+    draw = session.meter.over(began_s, time.perf_counter())
+    if draw is not None:
+        idle: Row = {"power_w": draw.power_w, "sm_clock_mhz": round(draw.sm_clock_mhz)}
+        idle |= {"temperature_c": draw.temperature_c}
+        session.write({"what": "idle, context held, before any load", **idle})
+
+
+def _repeated(call: Call, many: int) -> Runner:
+    return Runner(lambda: [call() for _ in range(many)], many, "stream")
+
+
+def _back_to_back(name: str, call: Call, many: int, session: Session) -> Row:
+    runner = _repeated(call, many)
+    runner.run()
+    spans = [_time_host(runner, session.device) for _ in range(9)]
+    row = {"what": name, "method": "stream"} | timing_row(quantiles(spans, many, "stream"))
+    return row | session.clock()
+
+
+def _replayed(name: str, call: Call, session: Session) -> Row:
+    timing = time_runner(prepare([call], session.device), session.device)
+    return {"what": name, "method": timing.method} | timing_row(timing) | session.clock()
+
+
+def _alone(call: Call, session: Session) -> Row:
+    timing = time_steps(call, session.device, warm_up=20, budget_s=0.5)
+    return {"what": "add_ and synchronise", "method": "step"} | timing_row(timing)
+
+
+def _launching(call: Call, session: Session) -> Row:
+    row: Row = {"what": "add_", "method": "steady stream"}
+    return row | session.load(_repeated(call, 100), power=True)
+
+
+def _time_host(runner: Runner, device: torch.device) -> float:
     """Seconds a call of one run, from the first launch to the end of the last."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    synchronise(device)
     started = time.perf_counter()
     runner.run()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    synchronise(device)
     return (time.perf_counter() - started) / runner.calls

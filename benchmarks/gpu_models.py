@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -98,54 +98,38 @@ def eager_runs() -> list[Run]:
         batches = (1, 256) if extra else (1, 8, 64, 256)
         for batch, layout in _sizes(model, batches, layouts=1 if extra else 2):
             strong = layout != "nchw" or not _is_convolutional(model)
-            powered = strong and batch in ((1, 64) if _is_large(model) else (1, 256))
+            powered = strong and batch in (1, _largest(model))
             made.append(Run(model, size, batch, "fp16", "eager", layout, powered))
             # A captured transformer builds the mask that it otherwise sees is not needed: other work.
             if strong and batch in (1, 8) and not extra and model not in TEXT_MODELS:
                 made.append(Run(model, size, batch, "fp16", "eager", layout, launcher="graph"))
     for model, size in (IMAGE_MODELS | TEXT_MODELS).items():
-        for batch, layout in _sizes(model, (1, 64) if _is_large(model) else (1, 256), layouts=1):
+        for batch, layout in _sizes(model, (1, _largest(model)), layouts=1):
             made.append(Run(model, size, batch, "bf16", "eager", layout, batch > 1))
     for model in ("torchvision/resnet50", "torchvision/vit_b_16", "transformers/bert-base-uncased"):
         size = (IMAGE_MODELS | TEXT_MODELS)[model]
         for precision, batch in (("tf32", 64), ("fp32", 64), ("fp32", 1)):
-            layout = "channels_last" if _is_convolutional(model) else "nchw"
-            made.append(Run(model, size, batch, precision, "eager", layout, batch == 64))
+            made.append(Run(model, size, batch, precision, "eager", _layout(model), batch == 64))
     return made
 
 
 def compiled_runs() -> list[Run]:
     """Compiled runs, the most wanted first: what runs out of time is at the end."""
-    made: list[Run] = []
     known = IMAGE_MODELS | TEXT_MODELS | TIMM_MODELS
-    first = list(IMAGE_MODELS)[:12] + list(TEXT_MODELS)[:1] + list(TEXT_MODELS)[2:]
-    for model in first:
-        large = 64 if _is_large(model) else 256
-        for batch in (large, 1):
-            layout = "channels_last" if _is_convolutional(model) else "nchw"
-            made.append(Run(model, known[model], batch, "fp16", "compiled", layout, True))
-    for model, batch in (("torchvision/resnet50", 8), ("torchvision/vit_b_16", 8)):
-        layout = "channels_last" if _is_convolutional(model) else "nchw"
-        made.append(Run(model, 224, batch, "fp16", "compiled", layout))
+
+    def run(model: str, batch: int, precision: str = "fp16", power: bool = True) -> Run:
+        return Run(model, known[model], batch, precision, "compiled", _layout(model), power)
+
+    first = [*list(IMAGE_MODELS)[:12], *(m for m in TEXT_MODELS if "@" not in m)]
+    made = [run(model, batch) for model in first for batch in (_largest(model), 1)]
+    made += [
+        run(model, 8, power=False) for model in ("torchvision/resnet50", "torchvision/vit_b_16")
+    ]
     for model in ("torchvision/resnet50", "torchvision/convnext_tiny"):
-        made.append(Run(model, 224, 256, "fp16", "compiled", "nchw", True))
-        made.append(Run(model, 224, 256, "bf16", "compiled", "channels_last", True))
+        made += [replace(run(model, 256), memory_format="nchw"), run(model, 256, "bf16")]
     for model in ("torchvision/vit_b_16", "transformers/llama-small"):
-        made.append(
-            Run(
-                model,
-                known[model],
-                64 if _is_large(model) else 256,
-                "bf16",
-                "compiled",
-                "nchw",
-                True,
-            )
-        )
-    for model in list(TIMM_MODELS)[:6]:
-        layout = "channels_last" if _is_convolutional(model) else "nchw"
-        made.append(Run(model, known[model], 256, "fp16", "compiled", layout))
-    return made
+        made.append(run(model, _largest(model), "bf16"))
+    return made + [run(model, 256, power=False) for model in list(TIMM_MODELS)[:6]]
 
 
 def quick_runs(stack: str) -> list[Run]:
@@ -165,6 +149,14 @@ def quick_runs(stack: str) -> list[Run]:
 def _is_convolutional(model: str) -> bool:
     short = model.split("/")[1]
     return model not in TEXT_MODELS and not short.startswith(CONVOLUTION_FREE)
+
+
+def _layout(model: str) -> str:
+    return "channels_last" if _is_convolutional(model) else "nchw"
+
+
+def _largest(model: str) -> int:
+    return 64 if _is_large(model) else 256
 
 
 def _is_large(model: str) -> bool:
@@ -204,21 +196,23 @@ def _construct(name: str) -> torch.nn.Module:
         import torchvision
 
         more = {"weights_backbone": None} if short.startswith("deeplab") else {}
-        return torchvision.models.get_model(short, weights=None, **more)  # type: ignore[no-any-return]
+        vision: torch.nn.Module = torchvision.models.get_model(short, weights=None, **more)
+        return vision
     if library == "timm":
         import timm
 
-        return timm.create_model(short, pretrained=False)  # type: ignore[no-any-return]
+        image: torch.nn.Module = timm.create_model(short, pretrained=False)
+        return image
     import transformers
 
-    makers: dict[str, Callable[[], Any]] = {
+    makers: dict[str, Callable[[], torch.nn.Module]] = {
         "bert-base-uncased": lambda: transformers.BertModel(transformers.BertConfig()),
         "gpt2": lambda: transformers.GPT2LMHeadModel(transformers.GPT2Config(use_cache=False)),
         "llama-small": lambda: transformers.LlamaForCausalLM(
             transformers.LlamaConfig(use_cache=False, **LLAMA_SMALL)
         ),
     }
-    return makers[short]()  # type: ignore[no-any-return]
+    return makers[short]()
 
 
 def _settle(model: torch.nn.Module, input_size: int, device: torch.device) -> None:

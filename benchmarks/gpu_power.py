@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 PERIOD_S: Final = 0.02
@@ -148,7 +149,7 @@ def _counted_power(samples: list[Sample]) -> float | None:
     """Mean power between the first and the last step of the energy counter."""
     steps = [
         after
-        for before, after in zip(samples, samples[1:], strict=False)
+        for before, after in pairwise(samples)
         if before.energy_j is not None and after.energy_j != before.energy_j
     ]
     if len(steps) < 2 or steps[0].energy_j is None or steps[-1].energy_j is None:

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import torch
@@ -130,15 +131,12 @@ def time_runner(
         events[samples // 2].synchronize()  # half-way: the clock needs time to fall
         glance()
     torch.cuda.synchronize()
-    spans = [
-        start.elapsed_time(end) * 1e-3 / runner.calls
-        for start, end in zip(events, events[1:], strict=False)
-    ]
+    spans = [start.elapsed_time(end) * 1e-3 / runner.calls for start, end in pairwise(events)]
     return quantiles(spans, runner.calls, runner.method)
 
 
 def _event() -> Any:
-    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    return torch.cuda.Event(enable_timing=True)
 
 
 def _time_on_host(runner: Runner, budget_s: float) -> Timing:
@@ -178,7 +176,7 @@ def keep_busy(runner: Runner, device: torch.device, seconds: float) -> tuple[flo
         runner.run()
         runs += 1
         if device.type == "cuda":
-            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event = torch.cuda.Event()
             event.record()
             ahead.append(event)
             if len(ahead) > QUEUED_RUNS:

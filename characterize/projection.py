@@ -6,6 +6,7 @@ and evaluates each on whole columns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -156,7 +157,7 @@ class Projection:
             "flops": int(flops),
             "memory_bytes": int(memory),
             "peak_memory_bytes": int(peak),
-            "fits": None if capacity is None else bool(peak <= capacity),
+            "fits": bool(peak <= capacity) if math.isfinite(capacity) else None,
             "intensity": flops / memory if memory else 0.0,
             "kernels": len(columns.skeleton.row_of),
             "tiles": int(device.tiles[i]),

@@ -81,7 +81,7 @@ def anatomy(network: Network, device: str) -> Anatomy:
         whole=whole,
         uncounted=graph.uncounted_names,
         folded=len(fused.folded),
-        notes=found.notes,
+        notes=tuple(dict.fromkeys([*found.notes, *graph.notes])),
     )
 
 
@@ -163,7 +163,7 @@ def stacks(network: Network, device: str) -> tuple[Fused, ...]:
     asked = _subject(network)
     single = fusion.unfused(session.graph(asked, store.Store()))
     found = features.columns(single, _sizes(asked) if asked.family else None)
-    precision = _precision(network, queries.profile(device))
+    precision = precision_of(network, queries.profile(device))
     moved = found.kernels.memory_bytes(precision) * found.kernels.count
     rows = [Fused(UNFUSED, len(single.kernels), float(moved.sum()), None)]
     for stack in Stack:
@@ -174,7 +174,8 @@ def stacks(network: Network, device: str) -> tuple[Fused, ...]:
     return tuple(rows)
 
 
-def _precision(network: Network, profile: Profile) -> Precision:
+def precision_of(network: Network, profile: Profile) -> Precision:
+    """The precision that a network runs in on a device."""
     asked = network.precision
     return profile.default_precision if asked == queries.AUTO else Precision(asked)
 
@@ -187,7 +188,7 @@ def execution_words(profile: Profile) -> str:
 
 def figures_used(profile: Profile, network: Network) -> Sequence[tuple[str, hardware.Figure]]:
     """The figures of a profile that a projection of ``network`` rests on, by key."""
-    precision = str(_precision(network, profile))
+    precision = str(precision_of(network, profile))
     wanted = (
         f"peak_flops_per_s.{precision}",
         f"energy.j_per_flop.{precision}",

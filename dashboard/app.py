@@ -21,6 +21,12 @@ page = st.navigation(
             "latency, energy and speedup by device.",
         ),
         st.Page(
+            "views/layers.py",
+            title="Layers",
+            icon=":material/layers:",
+            help="Where does the time and energy go? Modules, roofline, the graph of kernels.",
+        ),
+        st.Page(
             "views/hardware.py",
             title="Hardware",
             icon=":material/developer_board:",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from characterize.hardware import KEYS
+from characterize.hardware import KEYS, Field
 from characterize.units import GIGA, MEGA, TERA
 from dashboard.readable import number
 
@@ -110,11 +110,10 @@ def figures(profile: Profile) -> pd.DataFrame:
         section, _, name = key.rpartition(".")
         field = KEYS.get(key)
         # where a section is keyed by precision or stack, its heading says what the figure means
-        keyed = field is None or section in KEYED
         rows.append(
             {
                 "order": order.index(section) if section in order else len(order),
-                "Figure": name if keyed else _capitalised(field.sentence),
+                "Figure": name if field is None or section in KEYED else _capitalised(field),
                 "Value": _written(figure.value, field.unit if field else ""),
                 "Section": SECTIONS.get(section, section),
                 "Kind": str(figure.kind),
@@ -127,8 +126,8 @@ def figures(profile: Profile) -> pd.DataFrame:
     return table.drop(columns="order").reset_index(drop=True)
 
 
-def _capitalised(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+def _capitalised(field: Field) -> str:
+    return field.sentence[:1].upper() + field.sentence[1:]
 
 
 def fits(profile: Profile) -> pd.DataFrame:

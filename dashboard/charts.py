@@ -13,6 +13,7 @@ from typing import Final
 
 import altair as alt
 import pandas as pd
+from altair.typing import ChartType
 
 from dashboard import palette
 
@@ -29,7 +30,7 @@ _PLAIN: Final = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
 _PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
 
 
-def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> alt.LayerChart:
+def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> ChartType:
     """One quantity by device: a mark, its range as a band, and the pinned value as a hollow mark.
 
     Args:
@@ -41,7 +42,31 @@ def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> alt.Laye
         unit: its SI unit, "" for a ratio.
         log: whether the values span decades.
     """
-    base = alt.Chart(rows).encode(
+    return _by_device(*_device_marks(rows, title, unit, log=log))
+
+
+def speedups(rows: pd.DataFrame, *, log: bool) -> ChartType:
+    """Speedup by device as lollipops that start at the baseline's 1.
+
+    Reads the columns of :func:`devices`, and ``one``: the baseline's speedup in every row.
+    """
+    start = alt.X("one:Q", title=f"Speedup ({RATIO})")
+    line = (
+        alt.Chart(rows)
+        .mark_rule(strokeWidth=1.5, strokeDash=[5, 4], aria=False)
+        .encode(x=start, color=_reference())
+    )
+    stem = _device_base(rows, "Speedup").mark_rule(strokeWidth=2, opacity=0.55)
+    marks = _device_marks(rows, "Speedup", RATIO, log=log)
+    return _by_device(line, stem.encode(x=start, x2="value:Q"), *marks)
+
+
+def _by_device(*layers: alt.Chart) -> ChartType:
+    return alt.layer(*layers).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+
+
+def _device_base(rows: pd.DataFrame, title: str) -> alt.Chart:
+    return alt.Chart(rows).encode(
         y=alt.Y(
             "device:N",
             title=None,
@@ -49,54 +74,44 @@ def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> alt.Laye
             axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True),
         ),
         color=_colour("architecture", ()),
-        tooltip=_device_tooltip(title),
+        tooltip=[
+            alt.Tooltip("device:N", title="Device"),
+            alt.Tooltip("text:N", title=title),
+            alt.Tooltip("range_text:N", title="Range"),
+            alt.Tooltip("pinned_text:N", title="Pinned"),
+            alt.Tooltip("change_text:N", title="Change"),
+            alt.Tooltip("precision:N", title="Precision"),
+            alt.Tooltip("bound:N", title="Bound by"),
+            alt.Tooltip("confidence:N", title="Confidence"),
+            alt.Tooltip("uncounted:Q", title="Operators not counted", format="d"),
+        ],
     )
+
+
+def _device_marks(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> list[alt.Chart]:
+    """Band, path from the pinned value, pinned value, value; the last one sets the axis."""
+    base = _device_base(rows, title)
     heading = f"{title} ({unit})" if unit else title
-    x = alt.X(
+    pinned = alt.X("pinned:Q", title=heading)
+    value = alt.X(
         "value:Q",
         title=heading,
         scale=alt.Scale(type="log", nice=True) if log else alt.Scale(zero=True),
         axis=_axis(unit, log=log),
     )
-    band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6).encode(
-        x=alt.X("low:Q", title=heading), x2="high:Q"
-    )
-    path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY).encode(
-        x=alt.X("pinned:Q", title=heading), x2="value:Q"
-    )
-    ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY).encode(
-        x=alt.X("pinned:Q", title=heading), shape=_shape(())
-    )
-    mark = base.mark_point(filled=True, size=150, opacity=1.0).encode(x=x, shape=_shape(()))
-    return alt.layer(band, path, ghost, mark).properties(
-        height=alt.Step(ROW_STEP), padding=_PADDING
-    )
+    band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6)
+    path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY)
+    ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY)
+    mark = base.mark_point(filled=True, size=150, opacity=1.0)
+    return [
+        band.encode(x=alt.X("low:Q", title=heading), x2="high:Q"),
+        path.encode(x=pinned, x2="value:Q"),
+        ghost.encode(x=pinned, shape=_shape(())),
+        mark.encode(x=value, shape=_shape(())),
+    ]
 
 
-def speedups(rows: pd.DataFrame, *, log: bool) -> alt.LayerChart:
-    """Speedup by device as lollipops that start at the baseline's 1.
-
-    Reads the columns of :func:`devices`, and ``one``: the baseline's speedup in every row.
-    """
-    figure = devices(rows, "Speedup", RATIO, log=log)
-    base = alt.Chart(rows).encode(y=figure.layer[0].encoding.y)
-    line = (
-        alt.Chart(rows)
-        .mark_rule(strokeWidth=1.5, strokeDash=[5, 4], aria=False)
-        .encode(x=alt.X("one:Q", title="Speedup (×)"), color=_reference())
-    )
-    stem = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
-        x=alt.X("one:Q", title="Speedup (×)"),
-        x2="value:Q",
-        color=_colour("architecture", ()),
-        tooltip=_device_tooltip("Speedup"),
-    )
-    return alt.layer(line, stem, *figure.layer).properties(
-        height=alt.Step(ROW_STEP), padding=_PADDING
-    )
-
-
-def kernels(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
+def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     """Where the time or the energy of one device goes: a bar a kernel, coloured by what binds it.
 
     Args:
@@ -146,7 +161,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
     return alt.layer(bars, texts, room).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
 
 
-def key(rows: pd.DataFrame) -> alt.LayerChart:
+def key(rows: pd.DataFrame) -> ChartType:
     """What the marks of the device charts stand for, once for all of them.
 
     Args:
@@ -162,20 +177,6 @@ def key(rows: pd.DataFrame) -> alt.LayerChart:
         text="label:N", color=_reference()
     )
     return alt.layer(marks, names).properties(height=22, padding=0).configure_view(stroke=None)
-
-
-def _device_tooltip(title: str) -> list[alt.Tooltip]:
-    return [
-        alt.Tooltip("device:N", title="Device"),
-        alt.Tooltip("text:N", title=title),
-        alt.Tooltip("range_text:N", title="Range"),
-        alt.Tooltip("pinned_text:N", title="Pinned"),
-        alt.Tooltip("change_text:N", title="Change"),
-        alt.Tooltip("precision:N", title="Precision"),
-        alt.Tooltip("bound:N", title="Bound by"),
-        alt.Tooltip("confidence:N", title="Confidence"),
-        alt.Tooltip("uncounted:Q", title="Operators not counted", format="d"),
-    ]
 
 
 def _colour(field: str, shown: tuple[str, ...]) -> alt.Color:
@@ -224,7 +225,7 @@ def _axis(unit: str, *, log: bool) -> alt.Axis:
     )
 
 
-def places(rows: pd.DataFrame) -> alt.LayerChart:
+def places(rows: pd.DataFrame) -> ChartType:
     """Devices by memory bandwidth and peak: up is arithmetic, right is data.
 
     Args:

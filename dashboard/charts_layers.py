@@ -8,7 +8,7 @@ apart by ``role``, so that one table travels.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 import pandas as pd
@@ -54,7 +54,7 @@ def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
     base = alt.Chart(rows).encode(y=y)
     bars = base.mark_bar(height=16).encode(
         x=alt.X("value:Q", title=heading, stack="zero", axis=axis, scale=alt.Scale(padding=0)),
-        color=_bound_colour(legend=True),
+        color=_bound_colour(),
         order=alt.Order("bound_order:Q"),
         tooltip=[
             alt.Tooltip("label:N", title="Module"),
@@ -113,7 +113,7 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
         base.transform_filter("datum.role === 'kernel'")
         .mark_point(filled=True, opacity=0.85)
         .encode(
-            color=_bound_colour(legend=True),
+            color=_bound_colour(),
             shape=_bound_shape(),
             size=alt.Size("share:Q", scale=alt.Scale(range=[50, 700], zero=True), legend=None),
             tooltip=[
@@ -156,21 +156,22 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
     nodes = base.transform_filter("datum.role === 'node'")
     pick = alt.selection_point(name=PICK, fields=["id"], on="click", clear=False)
     boxes = (
-        nodes.mark_rect(fillOpacity=0.001, strokeWidth=1.5, cornerRadius=5, cursor="pointer")
+        nodes.mark_rect(
+            filled=False, fill="transparent", strokeWidth=1.5, cornerRadius=5, cursor="pointer"
+        )
         .encode(
             x2="x2:Q",
             y2="y2:Q",
-            stroke=_bound_stroke(),
-            fill=_bound_fill(),
+            color=_bound_colour("top"),
             tooltip=_box_tooltip(),
             description="name:N",
         )
         .add_params(pick)
     )
     strips = nodes.mark_rect(cornerRadius=2, aria=False).encode(
-        x2="bar:Q", y=alt.Y("strip:Q"), y2="y2:Q", fill=_bound_fill()
+        x2="bar:Q", y=alt.Y("strip:Q"), y2="y2:Q", color=_bound_colour("top")
     )
-    text = {"align": "left", "dx": 8, "limit": {"expr": BOX_TEXT}, "aria": False}
+    text: dict[str, Any] = {"align": "left", "dx": 8, "limit": {"expr": BOX_TEXT}, "aria": False}
     labels = nodes.mark_text(baseline="bottom", dy=-1, fontSize=12, fontWeight="bold", **text)
     details = nodes.mark_text(baseline="top", dy=1, fontSize=11, **text)
     named = labels.encode(y="middle:Q", text="label:N", color=_reference())
@@ -203,31 +204,28 @@ def _scale() -> alt.Scale:
     return alt.Scale(domain=list(palette.DOMAIN))
 
 
-def _bound_colour(*, legend: bool) -> alt.Color:
-    shown = _legend() if legend else None
-    return alt.Color("bottleneck:N", scale=_scale(), title=None, legend=shown)
-
-
-def _bound_fill() -> alt.Fill:
-    return alt.Fill("bottleneck:N", scale=_scale(), title=None, legend=None)
-
-
-def _bound_stroke() -> alt.Stroke:
-    return alt.Stroke("bottleneck:N", scale=_scale(), title=None, legend=None)
+def _bound_colour(side: Literal["bottom", "top"] = "bottom") -> alt.Color:
+    return alt.Color("bottleneck:N", scale=_scale(), title=None, legend=_legend(side))
 
 
 def _bound_shape() -> alt.Shape:
     scale = alt.Scale(domain=list(palette.DOMAIN), range=list(palette.SHAPES))
-    return alt.Shape("bottleneck:N", scale=scale, title=None, legend=_legend())
+    return alt.Shape("bottleneck:N", scale=scale, title=None, legend=_legend("bottom"))
 
 
-def _legend() -> alt.Legend:
-    options: dict[str, Any] = {"symbolOpacity": 1, "symbolSize": 80, "offset": 4}
-    return alt.Legend(values=list(palette.BOTTLENECKS), orient="bottom", title=None, **options)
+def _legend(side: Literal["bottom", "top"]) -> alt.Legend:
+    return alt.Legend(
+        values=list(palette.BOTTLENECKS),
+        orient=side,
+        title=None,
+        symbolOpacity=1,
+        symbolSize=80,
+        offset=4,
+    )
 
 
 def _reference() -> alt.ColorDatum:
-    return alt.ColorDatum(palette.REFERENCE, type="nominal", scale=_scale())
+    return alt.ColorDatum(palette.REFERENCE, type="nominal")
 
 
 def _log_axis(unit: str) -> alt.Axis:

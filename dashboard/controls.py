@@ -24,6 +24,7 @@ BATCH: Final = Parameter(
 )
 ZOO_TITLE: Final = "A zoo model by name…"
 BASELINE_HELP: Final = "The device whose latency counts as 1×."
+DEVICE_HELP: Final = "Auto takes the fastest of the devices that Tune compares."
 FOCUS_HELP: Final = "The device whose figures are shown large, and whose kernels are listed."
 
 
@@ -83,11 +84,11 @@ class Controls:
 
     def network(self) -> None:
         """Which network, and how it is run."""
-        st.subheader("Network", anchor=False)
+        st.header("Network", anchor=False)
         model = self._model()
         if model:
             self._parameters(model)
-        st.subheader("Run", anchor=False)
+        st.header("Run", anchor=False)
         self.parameter(BATCH, links.BATCH)
         st.selectbox(
             "Precision",
@@ -133,6 +134,11 @@ class Controls:
         )
         self._device("Figures of", chosen, links.FOCUS, "the fastest device", FOCUS_HELP)
 
+    def device(self) -> None:
+        """The one device that is looked at closely, of all there are."""
+        names = [*queries.devices()]
+        self._device("Device", names, links.FOCUS, "the fastest compared", DEVICE_HELP)
+
     def parameter(self, parameter: Parameter, key: str) -> None:
         """The widget that fits one parameter."""
         label = parameter_label(parameter)
@@ -146,7 +152,9 @@ class Controls:
             st.select_slider(label, options, value=parameter.default, **common)
         else:
             number = int if parameter.kind == "int" else float
-            low, high, step = (number(v) for v in (parameter.low, parameter.high, parameter.step))
+            low, high, step = (
+                number(bound or 0) for bound in (parameter.low, parameter.high, parameter.step)
+            )
             st.slider(label, low, high, value=number(parameter.default), step=step, **common)
 
     def _common(self, key: str, sentence: str) -> dict[str, Any]:

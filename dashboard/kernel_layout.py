@@ -166,7 +166,7 @@ def _placed(rows: Sequence[Sequence[int]], links: Sequence[Edge], count: int) ->
         joined.setdefault(last, []).append(first)
     places = [0.0] * sum(len(row) for row in rows)
     for row in rows:
-        _spread(row, {member: 0.0 for member in row}, places, count)
+        _spread(row, dict.fromkeys(row, 0.0), places, count)
     for sweep in range(PLACE_SWEEPS):
         for row in rows if sweep % 2 == 0 else rows[::-1]:
             wanted = {

@@ -113,7 +113,7 @@ def by_module(
         sums[rest] = whole - sum(totals[name] for name in kept)
     order = {name: place for place, name in enumerate(n for n in sums if n != rest)}
     order.setdefault(rest, len(order))
-    last = {name: bound for (name, bound) in sorted(parts, key=_bound_order)}
+    last = dict(sorted(parts, key=_bound_order))
     bars = [
         {
             "label": name,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import altair as alt
 import pandas as pd
 import pyarrow as pa
 import streamlit as st
+from altair.typing import ChartType
 
 import characterize.hardware
 from dashboard import charts, palette, queries, readable, tables
@@ -26,9 +26,9 @@ KPI_WIDTH: Final = 148
 # Charts
 
 
-@lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=64)
 def _specification(
-    chart: Callable[..., alt.LayerChart], *arguments: Any, **options: Any
+    chart: Callable[..., ChartType], *arguments: Any, **options: Any
 ) -> dict[str, Any]:
     """A chart's specification without its rows.
 
@@ -44,7 +44,7 @@ def _specification(
 
 
 def draw(
-    chart: Callable[..., alt.LayerChart],
+    chart: Callable[..., ChartType],
     frame: Columns | pd.DataFrame,
     *arguments: Any,
     key: str,
@@ -213,7 +213,7 @@ def filters() -> tables.Filters:
     )
 
 
-@lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=1)
 def _column_config() -> dict[str, Any]:
     config: dict[str, Any] = {
         "Device": st.column_config.TextColumn("Device", pinned=True, width="medium"),
@@ -245,7 +245,7 @@ def downloads(rows: Columns | pd.DataFrame, key: str) -> None:
         for name, mime, make in kinds:
             st.download_button(
                 name,
-                data=lambda make=make: make(rows),
+                data=functools.partial(make, rows),
                 file_name=f"{stem}.{name.lower()}",
                 mime=mime,
                 key=f"{key}.{name}",

@@ -181,6 +181,11 @@ def _keep(request: Request) -> None:
         _ask(request, keep=True)
 
 
+def is_quick(network: Network) -> bool:
+    """Whether ``network`` is answered without tracing, and so without keeping anybody waiting."""
+    return _topology(network) in _known_topologies()
+
+
 def _topology(network: Network) -> tuple[Any, ...] | None:
     """What decides which template answers; ``None`` where there are no templates."""
     family = families().get(network.model)

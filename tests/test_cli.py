@@ -552,6 +552,8 @@ def test_the_dashboard_is_streamlit_on_the_installed_app():
         "localhost",
         "--server.headless",
         "true",
+        "--server.showEmailPrompt",
+        "false",
     ]
 
 

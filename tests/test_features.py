@@ -35,7 +35,9 @@ def test_the_conv2d_report_in_columns():
 
 
 def test_the_matrix_product_of_a_convolution():
-    kernels = columns(nn.Conv2d(6, 10, 3, stride=2, padding=1, bias=False), meta(4, 6, 9, 9)).kernels
+    kernels = columns(
+        nn.Conv2d(6, 10, 3, stride=2, padding=1, bias=False), meta(4, 6, 9, 9)
+    ).kernels
     # 4 images x 5x5 positions, 10 channels, 6 x 3x3 deep
     sizes = [kernels.m, kernels.n, kernels.k, kernels.groups, kernels.kernel_area, kernels.stride]
     assert [a[0, 0] for a in sizes] == [100, 10, 54, 1, 9, 2]
@@ -114,9 +116,9 @@ def test_a_grid_is_its_configurations_one_by_one():
         assert grid.macs[i] == one.macs[0]
         assert grid.flops[i] == one.flops[0]
         assert grid.parameters[i] == one.parameters[0]
-        assert np.broadcast_to(grid.kernels.output_elements, (len(grid.kernels.kind), 3))[:, i].tolist() == (
-            one.kernels.output_elements[:, 0].tolist()
-        )
+        assert np.broadcast_to(grid.kernels.output_elements, (len(grid.kernels.kind), 3))[
+            :, i
+        ].tolist() == (one.kernels.output_elements[:, 0].tolist())
 
 
 @settings(max_examples=15, deadline=None)

@@ -43,7 +43,9 @@ def test_the_conv2d_report_comes_out(own_store):
     expected = [1.818230784e-2, 1.0909384704e-4, 2.4243077e-5, 1.0909384704e-3]
     assert table["latency_s"].tolist() == pytest.approx(expected, rel=1e-6)
     # flops x 1 nJ + 50,359,296 B x 100 pJ = 1.8182 + 0.0050 J; ...
-    assert table["energy_j"].tolist() == pytest.approx([1.8232667, 0.9106262, 0.3641497, 0.1820749], rel=1e-6)
+    assert table["energy_j"].tolist() == pytest.approx(
+        [1.8232667, 0.9106262, 0.3641497, 0.1820749], rel=1e-6
+    )
     assert table["speedup"].tolist() == pytest.approx([1, 166.6667, 750, 16.66667], rel=1e-5)
 
 
@@ -133,7 +135,9 @@ def test_a_file_with_a_factory_is_a_model(own_store, tmp_path):
 
 def test_the_library_projects_what_it_traced():
     graph = ch.trace("conv2d_stack", batch=8)
-    result = ch.project(ch.fuse(graph, stack="compiled"), hardware=["nvidia_rtx_4090"], precision="fp16")
+    result = ch.project(
+        ch.fuse(graph, stack="compiled"), hardware=["nvidia_rtx_4090"], precision="fp16"
+    )
     row = result.table().iloc[0]
     assert row["macs"] == graph.macs
     assert row["batch"] == 8
@@ -142,20 +146,27 @@ def test_the_library_projects_what_it_traced():
     assert kernels["macs"].sum() == graph.macs
 
 
-@pytest.mark.parametrize("name", ["nvidia_rtx_4090", "intel_i9_10940x", "google_tpu_v4", "stillwater_kpu_t256"])
+@pytest.mark.parametrize(
+    "name", ["nvidia_rtx_4090", "intel_i9_10940x", "google_tpu_v4", "stillwater_kpu_t256"]
+)
 def test_laws_of_every_architecture(name):
     device = hardware.load(name)
     graph = ch.trace("conv2d_stack", batch=8, channels=64, layers=4, batch_norm=True)
 
     def row(profile: Profile, batch=8):
-        traced = graph if batch == 8 else ch.trace(
-            "conv2d_stack", batch=batch, channels=64, layers=4, batch_norm=True
+        traced = (
+            graph
+            if batch == 8
+            else ch.trace("conv2d_stack", batch=batch, channels=64, layers=4, batch_norm=True)
         )
         return ch.project(ch.fuse(traced), hardware=[profile]).table().iloc[0]
 
     base = row(device)
     peak = device.peak_flops_per_s[device.default_precision]
-    assert base["latency_s"] >= base["flops"] / peak * (1 - 1e-9) or base["macs"] * 2 / peak <= base["latency_s"]
+    assert (
+        base["latency_s"] >= base["flops"] / peak * (1 - 1e-9)
+        or base["macs"] * 2 / peak <= base["latency_s"]
+    )
     assert base["latency_low_s"] <= base["latency_s"] <= base["latency_high_s"]
     assert base["energy_j"] >= device.idle_w * base["latency_s"] * (1 - 1e-9)
     assert base["energy_j"] == pytest.approx(base["energy_static_j"] + base["energy_dynamic_j"])

@@ -12,6 +12,7 @@ import characterize as ch
 from characterize import hardware, session, store, sweeping
 from characterize.cli import main
 from characterize.errors import InvalidValueError, UnknownNameError
+from characterize.records import Precision
 from characterize.sweeping import evaluation, sinks
 
 DEVICES = ["reference_cpu", "nvidia_rtx_4090"]
@@ -49,7 +50,7 @@ def test_combinations_that_do_not_go_together_are_counted_with_their_reason():
         "conv2d_stack", layers=3, kernel_size=5, padding=0, input_size=[8, 16], hardware=DEVICES
     )
     assert set(table["input_size"]) == {16}
-    (reason, count), = table.attrs["invalid"].items()
+    ((reason, count),) = table.attrs["invalid"].items()
     assert count == 1
     assert "shrunk" in reason
 
@@ -91,7 +92,7 @@ def test_blocks_cover_the_space_once(monkeypatch):
 def test_a_stopped_sweep_goes_on_where_it_was(monkeypatch):
     monkeypatch.setattr(sweeping.Grid, "blocks", _small_blocks)
     space = sweeping.grid("mlp", {"width": range(8, 48)}, 4)
-    written = []
+    written: list[int] = []
     real = sinks.Parts.write
 
     def stop_after_two(self, index, tables, tally):
@@ -121,7 +122,7 @@ def _small_blocks(self, size=10):
 _BLOCKS = sweeping.Grid.blocks
 
 
-def test_a_killed_sweep_leaves_whole_parts_only(tmp_path):
+def test_a_killed_sweep_leaves_whole_parts_only(monkeypatch):
     code = """
         import os
         from characterize import sweeping
@@ -140,26 +141,43 @@ def test_a_killed_sweep_leaves_whole_parts_only(tmp_path):
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, timeout=120)
     assert killed.returncode == -9
-    original = sweeping.Grid.blocks
-    try:
-        sweeping.Grid.blocks = lambda self, size=0: original(self, 10)
-        done = sweeping.sweep_to(sweeping.grid("mlp", {"width": range(8, 72)}, 4), hardware=["reference_cpu"])
-    finally:
-        sweeping.Grid.blocks = original
+    monkeypatch.setattr(sweeping.Grid, "blocks", _small_blocks)
+    done = sweeping.sweep_to(
+        sweeping.grid("mlp", {"width": range(8, 72)}, 4), hardware=["reference_cpu"]
+    )
     assert done.resumed == 30
     rows = sweeping.frame(sweeping.find(done.key), "SELECT * FROM sweep ORDER BY width")
     whole = ch.sweep("mlp", width=range(8, 72), batch=4, hardware=["reference_cpu"])
-    pd.testing.assert_frame_equal(rows, whole.sort_values("width", ignore_index=True), check_dtype=False)
+    assert rows.pop("fits").isna().all()  # the idealised devices state no capacity
+    assert whole.pop("fits").isna().all()
+    pd.testing.assert_frame_equal(
+        rows, whole.sort_values("width", ignore_index=True), check_dtype=False
+    )
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
 def test_a_file_holds_the_rows_of_the_table(tmp_path, suffix):
     file = tmp_path / f"sweep.{suffix}"
     code = main(
-        ["sweep", "mlp", "--set", "width=8:24:8", "--batch", "4", "--hardware", *DEVICES, "--output", str(file)]
+        [
+            "sweep",
+            "mlp",
+            "--set",
+            "width=8:24:8",
+            "--batch",
+            "4",
+            "--hardware",
+            *DEVICES,
+            "--output",
+            str(file),
+        ]
     )
     assert code == 0
-    read = {"parquet": pd.read_parquet, "csv": pd.read_csv, "json": lambda f: pd.DataFrame(json.loads(f.read_text()))}
+    read = {
+        "parquet": pd.read_parquet,
+        "csv": pd.read_csv,
+        "json": lambda f: pd.DataFrame(json.loads(f.read_text())),
+    }
     rows = read[suffix](file)
     table = ch.sweep("mlp", width=[8, 16, 24], batch=4, hardware=DEVICES)
     assert rows["latency_s"].tolist() == pytest.approx(table["latency_s"].tolist(), rel=1e-12)
@@ -168,7 +186,15 @@ def test_a_file_holds_the_rows_of_the_table(tmp_path, suffix):
 
 
 def test_the_command_says_what_came_of_it(capsys):
-    arguments = ["sweep", "conv2d_stack", "--set", "layers=3", "kernel_size=5", "padding=0", "input_size=8,16"]
+    arguments = [
+        "sweep",
+        "conv2d_stack",
+        "--set",
+        "layers=3",
+        "kernel_size=5",
+        "padding=0",
+        "input_size=8,16",
+    ]
     assert main([*arguments, "--hardware", "reference_cpu"]) == 0
     printed = capsys.readouterr().out
     assert "2 configurations on 1 devices: 1 rows" in printed
@@ -183,6 +209,6 @@ def test_bottleneck_texts_follow_their_numbers():
 
 def test_a_what_if_device_can_be_swept():
     device = hardware.load("reference_gpu")
-    faster = device.with_(peak_flops_per_s_fp32=2 * device.peak_flops_per_s["fp32"], name="faster")
+    faster = device.with_(peak_flops_per_s_fp32=2 * device.peak(Precision.FP32), name="faster")
     table = ch.sweep("mlp", width=[64], hardware=[device, faster])
     assert table["latency_s"][0] == pytest.approx(2 * table["latency_s"][1])

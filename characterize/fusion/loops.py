@@ -175,12 +175,11 @@ def _in_step(state: _State, index: int, source: int, group: LoopGroup) -> bool:
     facts = state.facts
     if not _made_by(state, source, group):
         return True
-    values = facts.graph.values
     if facts.numel(source) == _walk(facts, index):
         return facts.in_order(index, source)
     if group.rows is None or facts.loops[index] not in ELEMENTWISE:
         return False
-    full = facts.shape_out(index)
+    shapes, full = facts.shapes, facts.shape_out(index)
     return all(
         spreads_rows(shapes[view], full, group.rows)
         or (shapes[view] == full and spreads_rows(shapes[source], full, group.rows))

@@ -25,6 +25,7 @@ HOMES: Final = MappingProxyType(
     {
         "reference": "characterize.hardware.reference",
         "roofline": "characterize.hardware.roofline",
+        "simt_waves": "characterize.hardware.gpu",
     }
 )
 """Name of an execution model -> the module that registers it."""
@@ -32,7 +33,7 @@ HOMES: Final = MappingProxyType(
 BY_ARCHITECTURE: Final = MappingProxyType(
     {
         Architecture.CPU: "roofline",
-        Architecture.GPU: "roofline",
+        Architecture.GPU: "simt_waves",
         Architecture.TPU: "roofline",
         Architecture.KPU: "roofline",
     }

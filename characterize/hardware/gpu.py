@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 from characterize.columns import Array, KernelColumns, KernelEstimate
-from characterize.hardware import parameters
+from characterize.hardware import catalogue, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
 from characterize.hardware.roofline import TRANSCENDENTAL_FLOPS, columns_shape, traffic, work
@@ -88,6 +88,9 @@ def simt_waves(
         folded(part, shares) for part in (times.compute_s, times.memory_s, times.kernel_s)
     )
     latency = kernel * step
+    if shares is not None and autocast and Precision.FP32 in profile.peak_flops_per_s:
+        latency = latency * _without_autocast(columns, profile, stack, latency)
+        compute, memory = np.minimum(compute, latency), np.minimum(memory, latency)
     matrix_flops, vector_flops = work(columns)
     moved = traffic(columns, profile, precision)
     shape = columns_shape(columns)
@@ -106,11 +109,58 @@ def simt_waves(
     )
 
 
+def _without_autocast(
+    columns: KernelColumns, profile: Profile, stack: Stack, latency: Array
+) -> Array:
+    """At most 1: casting weights at every step can cost more than it saves, then nobody casts."""
+    wide = simt_waves(columns, profile, Precision.FP32, stack).latency_s
+    total, other = ((part * columns.count).sum(axis=0) for part in (latency, wide))
+    return np.minimum(1.0, np.divide(other, total, out=np.ones_like(total), where=total > 0))
+
+
 def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
-    """A profile's fitted numbers for a stack; else those of the device nearest in kind."""
-    fitted = profile.fitted.get(f"efficiency.{stack}")
-    starts = {name: parameter.start for name, parameter in parameters.GPU.items()}
-    return {**starts, **(fitted.values if fitted else {})}
+    """The numbers of :data:`parameters.GPU` for a device and stack.
+
+    Fitted ones if the profile has them; else those of the card that most measurements are of, with
+    a clock of at most 1 for cards other than RTX (the others are rated at their highest clock). An
+    overhead or an efficiency that the profile itself states wins over a borrowed one.
+    """
+    table = "compiled" if stack == Stack.ENGINE else str(stack)
+    values = {name: parameter.start for name, parameter in parameters.GPU.items()}
+    fitted = profile.fitted.get(f"efficiency.{table}")
+    if fitted is not None and fitted.values.keys() & parameters.GPU.keys():
+        values |= fitted.values
+    else:
+        values |= _borrowed(table)
+        if "RTX" not in profile.title:
+            values["clock"] = min(1.0, values["clock"])
+        values |= _stated(profile, table, values)
+    if stack == Stack.ENGINE:
+        values["dispatch"] = profile.kernel_overhead_s(Stack.ENGINE)
+    return values
+
+
+DONORS: Final = {"eager": "nvidia_rtx_3090", "eager_nchw": "nvidia_rtx_3090"}
+"""Whose fitted numbers a device without its own takes; the RTX 4090's for compiled networks."""
+
+
+def _borrowed(table: str) -> Mapping[str, float]:
+    donor = catalogue.load(DONORS.get(table, "nvidia_rtx_4090"))
+    fitted = donor.fitted.get(f"efficiency.{table}")
+    return fitted.values if fitted else {}
+
+
+def _stated(profile: Profile, table: str, values: Efficiencies) -> dict[str, float]:
+    """Overheads and efficiencies that a profile states rather than leaves to be assumed."""
+    found: dict[str, float] = {}
+    if profile.stated.get(f"overhead.kernel_s.{table}") is not None:
+        found["dispatch"] = profile.number(f"overhead.kernel_s.{table}")
+    if profile.stated.get("efficiency.memory") is not None:
+        found["bandwidth"] = profile.number("efficiency.memory")
+    if profile.stated.get("efficiency.compute") is not None:
+        most = profile.number("efficiency.compute")
+        found |= {name: min(values[name], most) for name in parameters.MATRIX_SHARES}
+    return found
 
 
 def folded(part: Array, shares: Array | None) -> Array:
@@ -155,7 +205,9 @@ def compute_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Ar
     product = (columns.macs > 0) & ~depthwise & ~attention
     seconds = _where(depthwise, seconds, lambda c: _depthwise_s(c, device, known), columns)
     seconds = _where(attention, seconds, lambda c: _attention_s(c, device, known), columns)
-    return _where(product, seconds, lambda c: _product_s(c, device, known), columns)
+    seconds = _where(product, seconds, lambda c: _product_s(c, device, known), columns)
+    floor = (2.0 * columns.worked_macs + columns.vector_flops) / device.matrix_flops_per_s
+    return np.maximum(seconds, floor)
 
 
 def _where(mask: Array, otherwise: Array, of: object, columns: KernelColumns) -> Array:
@@ -191,7 +243,7 @@ def _product_s(columns: KernelColumns, device: Device, known: Efficiencies) -> A
     """Seconds of convolutions and matrix products: the best tile's waves."""
     m, n, k, groups = columns.m, columns.n, columns.k, columns.groups
     units = device.multiprocessors
-    best = np.asarray(np.inf)
+    best: Array = np.full((1, 1), np.inf)
     for rows, width in TILES:
         tiles = np.ceil(m / rows) * np.ceil(n / width) * groups
         waves = tiles / units
@@ -201,9 +253,14 @@ def _product_s(columns: KernelColumns, device: Device, known: Efficiencies) -> A
         best = np.minimum(best, waves * (units * 2.0 * area * loads))
     depth = 8.0 * np.ceil(k / 8.0) + known["prologue"]
     rate = device.matrix_flops_per_s * known["clock"] * _share(columns, known)
-    floor = 2.0 * columns.worked_macs / device.matrix_flops_per_s
-    causal = np.where(columns.macs > 0, columns.worked_macs / np.maximum(columns.macs, 1.0), 1.0)
-    return np.asarray(np.maximum(best * depth * causal * _penalty(columns, known) / rate, floor))
+    flops = np.where(m > 0, best * depth * _causal(columns), 2.0 * columns.worked_macs)
+    return np.asarray(flops * _penalty(columns, known) / rate)
+
+
+def _causal(columns: KernelColumns) -> Array:
+    """The share of a product's blocks that a causal mask leaves."""
+    share = columns.worked_macs / np.maximum(columns.macs, 1.0)
+    return np.where(columns.macs > 0, share, 1.0)
 
 
 def _share(columns: KernelColumns, known: Efficiencies) -> Array:
@@ -249,11 +306,9 @@ def _attention_s(columns: KernelColumns, device: Device, known: Efficiencies) ->
     queries, keys = 64.0 * np.ceil(columns.m / 64.0), 64.0 * np.ceil(columns.n / 64.0)
     depth = 4.0 * 32.0 * np.ceil(columns.k / 32.0) + known["attention_depth"]
     flops = queries * (keys + known["attention_keys"]) * columns.groups * depth
-    causal = np.where(columns.macs > 0, columns.worked_macs / np.maximum(columns.macs, 1.0), 1.0)
     masked = np.where(columns.masked > 0, known["attention_mask"], 1.0)
     rate = device.matrix_flops_per_s * known["clock"] * known["attention"]
-    floor = 2.0 * columns.worked_macs / device.matrix_flops_per_s
-    return np.asarray(np.maximum(flops * causal * masked / rate, floor))
+    return np.asarray(flops * _causal(columns) * masked / rate)
 
 
 def _depthwise_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:

@@ -80,3 +80,8 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
     }
 )
 """Parameters of ``simt_waves``."""
+
+MATRIX_SHARES: Final = (
+    "convolution", "pointwise", "linear", "matmul", "grouped", "attention", "stem", "patch",
+)  # fmt: skip
+"""Those of them that are shares of the matrix peak."""

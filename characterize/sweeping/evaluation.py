@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +132,9 @@ def table(
     latency = device.latency_s
     energy = device.energy_j
     capacity = profile.memory_capacity_bytes
-    fits = None if capacity is None else device.peak_memory_bytes <= capacity
+    fits: Any = pa.nulls(length, pa.bool_())
+    if math.isfinite(capacity):
+        fits = device.peak_memory_bytes <= capacity
     batch = labels["batch"]
     filled: dict[str, Any] = {
         **labels,
@@ -145,7 +148,7 @@ def table(
         "flops": _whole(columns.flops),
         "memory_bytes": _whole(device.memory_bytes),
         "peak_memory_bytes": _whole(device.peak_memory_bytes),
-        "fits": pa.nulls(length, pa.bool_()) if fits is None else fits,
+        "fits": fits,
         "intensity": _ratio(columns.flops, device.memory_bytes),
         "kernels": len(columns.skeleton.row_of),
         "tiles": _whole(device.tiles),

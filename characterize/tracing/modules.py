@@ -141,7 +141,7 @@ def run(
 
 
 def trace_module(
-    module: nn.Module, inputs: Sequence[Any], keywords: Mapping[str, Any], name: str = ""
+    module: Any, inputs: Sequence[Any], keywords: Mapping[str, Any], name: str = ""
 ) -> Graph:
     """The priced graph of a module on example inputs; the module itself is left as it was."""
     if not isinstance(module, nn.Module):
@@ -157,8 +157,9 @@ def trace_module(
 
 
 def _trace(module: nn.Module, inputs: Any, keywords: Any, name: str) -> Graph:
-    tensors = [*module.named_parameters(remove_duplicate=False)]
-    tensors += [*module.named_buffers(remove_duplicate=False)]
+    tensors: list[tuple[str, torch.Tensor]] = []
+    tensors += module.named_parameters(remove_duplicate=False)
+    tensors += module.named_buffers(remove_duplicate=False)
     twins: dict[int, Any] = {}
     swapped = {}
     for key, tensor in tensors:

@@ -82,7 +82,7 @@ class Recorder(TorchDispatchMode):
         dim: _Dim = int,
         path: Callable[[], str] = str,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's own
         self.values: list[Value] = []
         self.operators: list[Operator] = []
         self._names = names

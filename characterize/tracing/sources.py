@@ -43,8 +43,9 @@ def _trace_zoo(name: str, batch: int, parameters: Mapping[str, Any]) -> Graph:
         module = modules.build(lambda: model.build(**values))
         with torch.device("meta"):
             inputs = model.inputs(batch=batch, **values)
-    keywords = inputs if isinstance(inputs, dict) else {}
-    return modules.trace_module(module, () if keywords else inputs, keywords, name)
+    if isinstance(inputs, dict):
+        return modules.trace_module(module, (), inputs, name)
+    return modules.trace_module(module, inputs, {}, name)
 
 
 def _trace_factory(name: str, batch: int, parameters: Mapping[str, Any]) -> Graph:

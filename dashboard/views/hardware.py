@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import catalogue, charts, controls, links, palette, panels, queries
@@ -9,7 +10,7 @@ from dashboard import catalogue, charts, controls, links, palette, panels, queri
 ROWS = "_catalogue"
 
 
-def chosen_devices():
+def chosen_devices() -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         words = st.text_input(
             "Search",
@@ -121,7 +122,7 @@ def identity(name: str) -> None:
         profile.process,
         f"{icon} {profile.confidence} confidence",
     ]
-    st.subheader(profile.title, anchor="device")
+    st.header(profile.title, anchor="device")
     st.markdown(" · ".join(fact for fact in facts if fact))
     if profile.summary:
         st.caption(profile.summary)
@@ -130,7 +131,7 @@ def identity(name: str) -> None:
 def sources(name: str) -> None:
     profile = queries.profile(name)
     figures = catalogue.figures(profile)
-    st.subheader("Every figure and where it comes from", anchor="figures")
+    st.header("Every figure and where it comes from", anchor="figures")
     st.caption(
         "Published, derived from published ones, measured, or assumed for want of anything better: "
         "the kind says which. Double-click a cell to read all of it."
@@ -148,7 +149,7 @@ def sources(name: str) -> None:
     )
     fits = catalogue.fits(profile)
     if len(fits):
-        st.subheader("Fitted to measurements", anchor="fits")
+        st.header("Fitted to measurements", anchor="fits")
         st.dataframe(
             fits, hide_index=True, key="hardware.fits", alt="Numbers fitted to measurements"
         )

@@ -78,5 +78,5 @@ if stored is not None and stored.empty:
     )
 elif stored is not None:
     browse(stored)
-    st.subheader("Ask in SQL", anchor="sql")
+    st.header("Ask in SQL", anchor="sql")
     ask()

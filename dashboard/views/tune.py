@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import charts, controls, links, panels, queries, readable, state
+from dashboard import charts, controls, links, panels, presets, queries, readable, state
 from dashboard.controls import Comparison
 from dashboard.queries import AUTO, Answer, Network, Request
 from dashboard.readable import Columns
@@ -18,6 +19,7 @@ SHARES = {
     "energy": ("energy_dynamic_j", "Dynamic energy", "J"),
 }
 RESULTS = "results"
+Found = tuple[Network, Comparison, Answer, Columns | None]
 LAST = "_tune_last"  # the last answer that could be computed, kept on the page when one cannot
 
 
@@ -34,18 +36,22 @@ def results() -> None:
             show(*found)
 
 
-def ask(network: Network, comparison: Comparison):
+def ask(network: Network, comparison: Comparison) -> Found | None:
     """The answer, the pinned one and the comparison; after an error, those of the last time."""
+    request = Request(network, comparison.devices, comparison.baseline)
     try:
-        answer = queries.answer(Request(network, comparison.devices, comparison.baseline))
+        with nullcontext() if queries.is_quick(network) else st.spinner("Tracing the network"):
+            answer = queries.answer(request)
     except CharacterizeError as error:
         st.error(str(error), icon=":material/error:")
         if LAST not in st.session_state:
             return None
         st.caption(":material/history: The figures below are the last that could be computed.")
-        return st.session_state[LAST]
-    st.session_state[LAST] = (network, comparison, answer, pinned_rows(comparison))
-    return st.session_state[LAST]
+        last: Found = st.session_state[LAST]
+        return last
+    found = (network, comparison, answer, pinned_rows(comparison))
+    st.session_state[LAST] = found
+    return found
 
 
 def pinned_rows(comparison: Comparison) -> Columns | None:
@@ -80,7 +86,7 @@ def show(network: Network, comparison: Comparison, answer: Answer, pinned: Colum
             frame = readable.by_device(rows, quantity, short, pinned)
             panels.device_card(frame, quantity, key=f"by_device_{quantity.column}")
     where_it_goes(network, focus, titles)
-    st.subheader("All figures", anchor="figures")
+    st.header("All figures", anchor="figures")
     panels.table(rows, titles, pinned)
 
 
@@ -99,7 +105,7 @@ def row_of(rows: Columns, hardware: str) -> dict[str, Any] | None:
 @st.fragment
 def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str]) -> None:
     name = focus["hardware"]
-    st.subheader(f"Where it goes on {titles.get(name, name)}", anchor="kernels")
+    st.header(f"Where it goes on {titles.get(name, name)}", anchor="kernels")
     what = st.segmented_control(
         "Share of",
         list(SHARES),
@@ -150,6 +156,7 @@ def pin_controls() -> None:
             on_click=state.undo_pin,
             help="Go back to what was pinned before.",
         )
+    examples()
     panels.glossary()
 
 
@@ -171,6 +178,30 @@ def pinned_menu(pin: state.Pin) -> None:
     )
     for label, icon, callback, arguments in choices:
         st.button(label, icon=icon, width="stretch", on_click=callback, args=arguments)
+
+
+def examples() -> None:
+    with st.popover("Examples", icon=":material/school:", type="tertiary"):
+        for preset in presets.PRESETS:
+            st.button(
+                preset.title,
+                help=preset.question,
+                width="stretch",
+                on_click=start_from,
+                args=(preset,),
+            )
+
+
+def start_from(preset: presets.Preset) -> None:
+    state.restore(preset.network(queries.families()[preset.model].defaults))
+    chosen = {
+        links.DEVICES: list(preset.devices),
+        links.BASELINE: preset.baseline,
+        links.FOCUS: AUTO,
+    }
+    for name, value in chosen.items():
+        st.session_state[name] = value
+        links.publish(name)
 
 
 def rename() -> None:

@@ -1,0 +1,465 @@
+"""How far the models of TPUs, KPUs and edge boards are from published measurements.
+
+    python benchmarks/validate_edge.py ../shared/measurements [boards coral hailo k230 tpu] [--fits]
+
+Every group of networks (a family, or a single model) is judged by a fit that never saw it; `--fits`
+prints the numbers that a fit on everything gives, as they stand in the profiles. The features are those
+of the execution models, so that what is judged is what the package projects. Tables are explained in
+docs/validation-edge.md. Needs SciPy, timm and torchvision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import edge_networks
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from characterize import hardware
+from characterize.columns import KernelColumns
+from characterize.hardware import edge_cpu, kpu, tpu
+from characterize.records import KernelKind, Precision, Stack
+
+ROUNDS: Final = 15
+FLOOR: Final = 0.02  # relative errors below this weigh alike
+CORAL_RESIDENT: Final = 7.0e6
+CORAL_CLOCK_HZ: Final = 480e6
+Matrix = np.ndarray[Any, np.dtype[np.float64]]
+
+
+# Fitting
+
+
+def fit(features: Matrix, measured: Matrix, least: Matrix | None = None) -> Matrix:
+    """Non-negative coefficients, at least ``least``, with small relative absolute errors.
+
+    Non-negative least squares on relative errors, re-weighted towards absolute errors: deterministic.
+    """
+    low = np.zeros(features.shape[1]) if least is None else least
+    weight = np.ones(len(measured))
+    found = low
+    for _ in range(ROUNDS):
+        scaled = features / measured[:, None] * weight[:, None]
+        size = np.maximum(np.abs(scaled).max(axis=0), 1e-300)
+        found = low + nnls(scaled / size, np.maximum(weight - scaled @ low, 0.0))[0] / size
+        error = np.abs(features @ found / measured - 1.0)
+        weight = 1.0 / np.sqrt(np.maximum(error, FLOOR))
+        weight /= weight.mean()
+    return found
+
+
+def held_out(
+    features: Matrix, measured: Matrix, groups: Sequence[str], least: Matrix | None = None
+) -> Matrix:
+    """Predictions for each group by a fit on all the others."""
+    labels = np.asarray(groups)
+    predicted = np.zeros(len(measured))
+    for group in sorted(set(labels)):
+        judged = labels == group
+        predicted[judged] = features[judged] @ fit(features[~judged], measured[~judged], least)
+    return predicted
+
+
+def summary(predicted: Any, measured: Any) -> dict[str, float]:
+    """n, median and 90th percentile of the absolute error, bias, spread, rank correlation."""
+    ratio = np.asarray(predicted, dtype=float) / np.asarray(measured, dtype=float)
+    error = np.abs(ratio - 1.0)
+    ranks = pd.DataFrame({"p": np.asarray(predicted), "m": np.asarray(measured)}).rank().corr()
+    return {
+        "n": len(error),
+        "median": float(np.median(error)),
+        "p90": float(np.quantile(error, 0.9)),
+        "bias": float(np.median(ratio) - 1.0),
+        "log_std_80": float(np.quantile(np.abs(np.log(ratio)), 0.8) / 1.2815515655446004),
+        "rho": float(ranks.loc["p", "m"]),
+    }
+
+
+def report(title: str, predicted: Any, measured: Any) -> None:
+    """One line of a table."""
+    found = summary(predicted, measured)
+    print(  # noqa: T201
+        f"| {title} | {found['n']} | {100 * found['median']:.1f} % | {100 * found['p90']:.0f} % |"
+        f" {100 * found['bias']:+.1f} % | {found['rho']:.3f} | {found['log_std_80']:.2f} |"
+    )
+
+
+def total(columns: KernelColumns, values: Any) -> float:
+    """A quantity of kernels, added up over a network."""
+    return float((values * columns.count).sum())
+
+
+# MLPerf edge boards
+
+BOARD_TERMS: Final = (
+    "convolution", "pointwise", "depthwise", "activation", "weight", "elementwise", "operator_s",
+    "inference_s",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Board:
+    """Peak multiply-accumulates a second and bytes a second: what no fitted rate exceeds."""
+
+    fp32: float
+    int8: float
+    bytes_per_s: float
+
+    def least(self, precision: str) -> Matrix:
+        """The smallest possible coefficients: everything at its peak."""
+        rate = self.fp32 if precision == "fp32" else self.int8
+        moved = (4.0 if precision == "fp32" else 1.0) / self.bytes_per_s
+        return np.array([1 / rate] * 3 + [moved, moved, 0.5 / rate, 0.0, 0.0])
+
+
+BOARDS: Final = {  # sources: the profiles; hikey960 has none, its bound is loose
+    "rpi4": Board(23.94e9, 48e9, 12.8e9),
+    "rpi4coral": Board(23.94e9, 48e9, 12.8e9),
+    "firefly": Board(36.86e9, 73.7e9, 12.8e9),
+    "odroid": Board(54e9, 108e9, 10.56e9),
+    "xavier": Board(144e9, 288e9, 136.5e9),
+    "hikey960": Board(60e9, 120e9, 15e9),
+}
+
+
+def board_features(columns: KernelColumns) -> list[float]:
+    """What the terms of ``edge_cores`` multiply: multiply-accumulates, elements, counts."""
+    classes, loose = edge_cpu.work(columns)
+    return [
+        *(total(columns, each) for each in classes),
+        total(columns, edge_cpu.activation_elements(columns)),
+        total(columns, columns.weight_elements),
+        total(columns, loose),
+        total(columns, edge_cpu.operators(columns)),
+        1.0,
+    ]
+
+
+def family_of(name: str) -> str:
+    """MobileNet v1, v2, v3 or EfficientNet-Lite."""
+    return name[:12] if name.startswith("mobilenet") else "efficientnet-lite"
+
+
+def board_rows(folder: Path) -> pd.DataFrame:
+    """Rows of the systems with at least 38 networks; the Raspberry Pi 3 swaps and is left out."""
+    table = pd.read_csv(folder / "mlperf_edge_singlestream.csv")
+    table = table[table.board.isin(BOARDS)]
+    sizes = table.groupby(["system", "precision"]).model.transform("size")
+    return table[sizes >= 38]
+
+
+def boards(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
+    """Latency, power at the wall and energy of edge processors, each family held out."""
+    known = {name: board_features(columns) for name, columns in traced.items()}
+    macs = {name: total(columns, columns.macs) for name, columns in traced.items()}
+    judged = []
+    for (system, precision), rows in board_rows(folder).groupby(["system", "precision"]):
+        features = np.array([known[name] for name in rows.model])
+        least = BOARDS[rows.board.iloc[0]].least(str(precision))
+        groups = [family_of(name) for name in rows.model]
+        median_s, mean_s = rows.lat_p50_ms.to_numpy() / 1e3, rows.lat_mean_ms.to_numpy() / 1e3
+        found = rows.assign(family=groups, latency=held_out(features, median_s, groups, least))
+        mean = held_out(features, mean_s, groups, least)
+        work = np.array([macs[name] for name in rows.model])
+        found = found.assign(mean=mean, power=np.nan)
+        if rows.avg_power_w.notna().all():
+            base = np.column_stack([np.ones(len(rows)), work / mean])
+            found["power"] = held_out(base, rows.avg_power_w.to_numpy(), groups)
+        judged.append(found)
+        if fits and found.power.notna().all():
+            watts = fit(np.column_stack([np.ones(len(rows)), work / mean_s]), rows.avg_power_w)
+            print(f"{system} {precision}: {watts[0]:.2f} W, {watts[1] * 1e12:.0f} pJ a MAC")  # noqa: T201
+    table = pd.concat(judged)
+    quiet = (table.lat_p90_ms / table.lat_p50_ms).groupby([table.system, table.precision])
+    calm = quiet.transform("median") < 1.35
+    report("latency, all systems", table.latency, table.lat_p50_ms / 1e3)
+    report("latency, quiet systems", table[calm].latency, table[calm].lat_p50_ms / 1e3)
+    for precision, rows in table.groupby("precision"):
+        report(f"latency, {precision}", rows.latency, rows.lat_p50_ms / 1e3)
+    for family, rows in table.groupby("family"):
+        report(f"latency, {family}", rows.latency, rows.lat_p50_ms / 1e3)
+    powered = table[table.power.notna() & table.energy_per_inf_mJ.notna()]
+    report("power at the wall", powered.power, powered.avg_power_w)
+    energy_j = powered.energy_per_inf_mJ / 1e3
+    report("energy an inference", powered.power * powered["mean"], energy_j)
+    calm = ~powered.system.str.contains("xavier.*armnn")
+    report("power, without Xavier ArmNN", powered[calm].power, powered[calm].avg_power_w)
+    report(
+        "energy, without Xavier ArmNN",
+        (powered.power * powered["mean"])[calm], energy_j[calm],
+    )  # fmt: skip
+    shipped_boards(folder, known, fits)
+
+
+SHIPPED: Final = {  # profile -> the system whose fit it holds
+    "raspberry_pi_4": "rpi4-tflite-v2.7.1-ruy",
+    "hardkernel_odroid_n2plus": "odroid-tflite-v2.7.1-ruy",
+    "firefly_rk3399": "firefly-tflite-v2.5.0-ruy",
+    "nvidia_xavier_cpu": "xavier-power.0-fan.cool-tflite-v2.7.1-ruy",
+}
+
+
+def shipped_boards(folder: Path, known: Mapping[str, list[float]], fits: bool) -> None:
+    """Both precisions of a board in one fit, int8 never slower than fp32: what profiles hold."""
+    rows = board_rows(folder)
+    for profile, system in SHIPPED.items():
+        chosen = rows[rows.system == system]
+        board = BOARDS[chosen.board.iloc[0]]
+        wide = (chosen.precision == "fp32").to_numpy()
+        single = np.array([known[name] for name in chosen.model])
+        features = np.hstack([single, single * wide[:, None]])
+        narrow = board.least("int8")
+        least = np.concatenate([narrow, np.maximum(board.least("fp32") - narrow, 0.0)])
+        measured = chosen.lat_mean_ms.to_numpy() / 1e3
+        groups = [family_of(name) for name in chosen.model]
+        predicted = held_out(features, measured, groups, least)
+        for precision in ("fp32", "int8"):
+            here = (chosen.precision == precision).to_numpy()
+            report(f"{profile}, {precision}, as shipped", predicted[here], measured[here])
+        if fits:
+            found = fit(features, measured, least)
+            print_board(board, found[: len(BOARD_TERMS)], "int8")
+            print_board(board, found[: len(BOARD_TERMS)] + found[len(BOARD_TERMS) :], "fp32")
+
+
+def print_board(board: Board, seconds: Matrix, precision: str) -> None:
+    """Coefficients as shares of the board's figures."""
+    shares = board.least(precision)[:6] / np.maximum(seconds[:6], 1e-30)
+    shares[5] *= board.fp32 / (board.fp32 if precision == "fp32" else board.int8)
+    values = [*shares, *seconds[6:]]
+    named = ", ".join(f"{k} = {v:.4g}" for k, v in zip(BOARD_TERMS, values, strict=True))
+    print(f"[efficiency.engine_{precision}] {named}")  # noqa: T201
+
+
+# Coral Edge TPU
+
+CORAL_NAMES: Final = {
+    "inception_v1_224_quant": "Inception v1",
+    "inception_v4_299_quant": "Inception v4",
+    "mobilenet_v1_1.0_224_quant": "MobileNet v1",
+    "mobilenet_v2_1.0_224_quant": "MobileNet v2",
+}
+LINKS: Final = {"Dev Board": "pcie", "USB2": "usb2", "RPi 4": "rpi4", "": "usb3"}
+ODD: Final = ("DenseNet", "Inception-ResNet V2")
+
+
+def coral_features(columns: KernelColumns) -> tuple[list[float], float]:
+    """Seconds at the padded peak, depthwise macs, activations; megabytes that cross the link."""
+    device = hardware.load("google_coral_edge_tpu")
+    products, _ = edge_cpu_free_work(columns)
+    _, padding = tpu._pieces(columns, device)
+    cycles_s = total(columns, products * padding) / device.peak(Precision.INT8)
+    moved = columns.input_elements + columns.other_elements + columns.output_elements
+    weights = total(columns, columns.weight_elements)
+    entering = total(columns, np.where(np.isinf(columns.input_distance), columns.input_elements, 0))
+    spilled = max(0.0, weights - CORAL_RESIDENT)
+    on_chip = total(columns, moved) + weights - spilled
+    return [cycles_s, on_chip / 1e9], (spilled + entering) / 1e6
+
+
+def edge_cpu_free_work(columns: KernelColumns) -> tuple[Any, Any]:
+    """Operations on the array and on the vector unit."""
+    from characterize.hardware import roofline
+
+    return roofline.work(columns)
+
+
+def coral(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
+    """The Edge TPU behind four links, each network held out."""
+    table = pd.read_csv(folder / "coral_edgetpu_latency.csv")
+    table = table[table.device.str.contains("Edge TPU")]
+    table = table.assign(network=table.model.replace(CORAL_NAMES))
+    table = table[table.network.isin(traced)].reset_index(drop=True)
+    links = [next(v for k, v in LINKS.items() if k in device) for device in table.device]
+    known = {name: coral_features(columns) for name, columns in traced.items()}
+    names = ["pcie", "usb3", "rpi4", "usb2"]
+    lines = []
+    for network, link in zip(table.network, links, strict=True):
+        terms, crossing = known[network]
+        here = [float(link == name) for name in names]
+        lines.append([*terms, *(crossing * each for each in here), *here])
+    features, measured = np.array(lines), table.latency_ms.to_numpy() / 1e3
+    predicted = held_out(features, measured, table.network)
+    report("Coral, all", predicted, measured)
+    usual = (~table.network.isin(ODD)).to_numpy()
+    alone = held_out(features[usual], measured[usual], table.network[usual])
+    report("Coral, without DenseNet and Inception-ResNet V2", alone, measured[usual])
+    board = usual & (np.array(links) == "pcie")
+    report("Coral Dev Board, without the two", predicted[board], measured[board])
+    if fits:
+        print(dict(zip(["array", "s/GB", *names], fit(features[usual], measured[usual]), strict=False)))  # noqa: T201
+        print(fit(features[usual], measured[usual])[-4:])  # noqa: T201
+        for network, link, one, other in zip(table.network, links, predicted, measured, strict=True):
+            print(f"  {network} {link} {1e3 * other:.1f} ms, projected {one / other:.2f} of it")  # noqa: T201
+
+
+# Dataflow
+
+
+def _one(mask: Any) -> Any:
+    return mask.astype(float)
+
+
+def fabric_features(columns: KernelColumns, group: int) -> dict[str, float]:
+    """Padded products, depthwise macs, activations, functions, layers and weights of a network."""
+    device = hardware.load("hailo_8").with_({"units.array_rows": group, "units.array_columns": group})
+    layout = kpu._map(columns, device, Precision.INT8)
+    products, _ = edge_cpu_free_work(columns)
+    depthwise = columns.is_kind(KernelKind.DEPTHWISE_CONVOLUTION)
+    moved = columns.input_elements + columns.other_elements + columns.output_elements
+    return {
+        "dense": total(columns, layout.worked_flops(products)) / 2e12,
+        "depthwise": total(columns, columns.macs * depthwise) / 1e12,
+        "moved": total(columns, moved) / 1e9,
+        "functions": total(columns, columns.transcendentals) / 1e9,
+        "layers": total(columns, _one(columns.is_kind(*kpu.LAYERS))),
+        "weights": total(columns, columns.weight_elements) / 1e9,
+    }
+
+
+HAILO_FAMILIES: Final = ("efficientnet_lite", "efficientnet", "mobilenet", "regnet", "resnext",
+                         "resnet", "yolov8", "yolov5", "espcn", "dncnn", "repvgg")  # fmt: skip
+
+
+def hailo_family(name: str) -> str:
+    """The family that a network is held out with."""
+    found = next((each for each in HAILO_FAMILIES if each in name), name)
+    return "resnet" if found == "resnext" else found
+
+
+def context_rule(table: pd.DataFrame) -> tuple[float, float]:
+    """Layers and weights (in 10^9 bytes) at which a network is cut, with the fewest wrong."""
+    best = (len(table) + 1.0, 0.0, 0.0)
+    for layers in range(60, 205, 5):
+        for weights in np.arange(20, 80, 2) / 1e3:
+            full = table.layers / layers + table.weights / weights >= 1.0
+            best = min(best, (float((full != table.several).sum()), -layers, -weights))
+    return -best[1], -best[2]
+
+
+def hailo(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
+    """Hailo-8 at batch 1 and 8, each family held out, with the context known and predicted."""
+    rates = pd.read_csv(folder / "hailo8_fps.csv").drop_duplicates("model").set_index("model")
+    lines = []
+    for name, columns in traced.items():
+        if name in rates.index:
+            rate = rates.loc[name]
+            several = rate.fps_batch8 > 1.05 * rate.fps_batch1
+            base = {"name": name, "family": hailo_family(name), "several": several}
+            measured = {1: 1 / rate.fps_batch1, 8: 1 / rate.fps_batch8}
+            for batch, seconds in measured.items():
+                if several or batch == 1:
+                    features = fabric_features(columns, 8)
+                    lines.append({**base, **features, "batch": batch, "seconds": seconds})
+    table = pd.DataFrame(lines)
+    known, guessed, wrong = np.zeros(len(table)), np.zeros(len(table)), 0
+    for family in sorted(set(table.family)):
+        judged = (table.family == family).to_numpy()
+        seen, unseen = table[~judged], table[judged]
+        found = fit(hailo_terms(seen, seen.several), seen.seconds.to_numpy())
+        layers, weights = context_rule(seen.drop_duplicates("name"))
+        cut = unseen.layers / layers + unseen.weights / weights >= 1.0
+        wrong += int((cut != unseen.several)[unseen.batch == 1].sum())
+        known[judged] = hailo_terms(unseen, unseen.several) @ found
+        guessed[judged] = hailo_terms(unseen, cut) @ found
+    report("Hailo-8, contexts known", known, table.seconds)
+    report("Hailo-8, contexts predicted", guessed, table.seconds)
+    thick = ~table.family.isin(["espcn", "squeezenet_v1.1"])
+    report("the same without ESPCN, SqueezeNet", guessed[thick], table.seconds[thick])
+    one = (~table.several).to_numpy()
+    report("networks in one context", known[one], table.seconds[one])
+    report("networks in several", known[~one], table.seconds[~one])
+    print(f"contexts predicted wrongly: {wrong} of {table.name.nunique()}")  # noqa: T201
+    if fits:
+        print(fit(hailo_terms(table, table.several), table.seconds.to_numpy()))  # noqa: T201
+        print(context_rule(table.drop_duplicates("name")))  # noqa: T201
+        for line, one_ in zip(table.itertuples(), guessed, strict=True):
+            print(f"  {line.name} batch {line.batch}: {one_ / line.seconds:.2f}")  # noqa: T201
+
+
+def hailo_terms(table: pd.DataFrame, several: Any) -> Matrix:
+    """Seconds a frame: work, and the switch of contexts once a batch."""
+    once = np.asarray(several, dtype=float) / table.batch
+    return np.column_stack(
+        [table.dense, table.depthwise, table.moved, table.weights * once, table.layers * once]
+    )
+
+
+def k230(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
+    """Nine networks, each held out; key points are decoded on the host, 1/8 to 1/32 of the image."""
+    table = pd.read_csv(folder / "k230_kpu_fps.csv").set_index("model")
+    lines, measured = [], []
+    for name, columns in traced.items():
+        features = fabric_features(columns, 24)
+        cells = {"yolov8s_pose": 8400, "yolov8n_pose_640": 8400, "yolov8n_pose_320": 2100}
+        eight = "yolov8" in name
+        lines.append([features["dense"] + features["depthwise"], features["functions"],
+                      features["functions"] * eight, cells.get(name, 0)])  # fmt: skip
+        measured.append(1 / table.loc[name].fps)
+    every, seconds = np.array(lines, dtype=float), np.array(measured)
+    for title, chosen in (("products only", [0]), ("as shipped: and functions, decoding", [0, 1, 3]),
+                          ("functions charged to YOLOv8 only", [0, 2, 3])):  # fmt: skip
+        predicted = held_out(every[:, chosen], seconds, list(traced))
+        report(f"K230, {title}", predicted, seconds)
+        if fits:
+            print(fit(every[:, chosen], seconds))  # noqa: T201
+            print(dict(zip(traced, np.round(predicted / seconds, 2), strict=True)))  # noqa: T201
+
+
+# TPU v3
+
+
+def tpu_v3(folder: Path, traced: Mapping[str, KernelColumns], _fits: bool) -> None:
+    """Offline throughput of four chips (a v3-8), nothing fitted."""
+    table = pd.read_csv(folder / "mlperf_tpu.csv")
+    slice_ = table[(table.n_accel == 8) & (table.scenario == "Offline")].set_index("benchmark")
+    device = hardware.load("google_tpu_v3")
+    for name, columns in traced.items():
+        estimate = hardware.estimate(columns, device, Precision.BF16, Stack.COMPILED)
+        seconds = total(columns, estimate.latency_s) + device.inference_overhead_s
+        batch = float(columns.input_elements.max() * 0 + TPU_BATCH)
+        projected, measured = 4 * batch / seconds, slice_.loc[name].samples_per_s
+        print(f"| {name} | {measured:.0f} /s | {projected:.0f} /s | {projected / measured - 1:+.1%} |")  # noqa: T201
+
+
+TPU_BATCH: Final = 256
+CHECKS: Final[Mapping[str, Callable[[Path, Mapping[str, KernelColumns], bool], None]]] = {
+    "boards": boards, "coral": coral, "hailo": hailo, "k230": k230, "tpu": tpu_v3,
+}  # fmt: skip
+
+
+def traced(kind: str, cache: Path | None) -> Mapping[str, KernelColumns]:
+    """The networks of one set; kept in a folder where one is given."""
+    kept = cache / f"{kind}.pickle" if cache else None
+    if kept and kept.exists():
+        found: Mapping[str, KernelColumns] = pickle.loads(kept.read_bytes())  # noqa: S301
+        return found
+    batch = TPU_BATCH if kind == "tpu" else 1
+    found = {n: replace(c, lowerings=None) for n, c in edge_networks.columns(kind, batch)}
+    if kept:
+        kept.write_bytes(pickle.dumps(found))
+    return found
+
+
+def main() -> None:
+    """Read the arguments and judge each set."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("measurements", type=Path, help="folder of the published tables")
+    parser.add_argument("sets", nargs="*", default=list(CHECKS), help=", ".join(CHECKS))
+    parser.add_argument("--fits", action="store_true", help="print what a fit on everything gives")
+    parser.add_argument("--cache", type=Path, help="folder to keep traced networks in")
+    asked = parser.parse_args()
+    print("| | n | median | p90 | bias | rho | log std of 80 % |\n|---|---|---|---|---|---|---|")  # noqa: T201
+    for name in asked.sets:
+        CHECKS[name](asked.measurements, traced(name, asked.cache), asked.fits)
+
+
+if __name__ == "__main__":
+    main()

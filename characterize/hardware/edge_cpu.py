@@ -1,0 +1,129 @@
+"""Processors of single-board computers: narrow SIMD units behind small caches.
+
+Compute and memory hardly overlap on these cores, so the parts of a kernel add up:
+
+    compute_s = macs / (peak x share of its kind) + elements / (vector peak x elementwise)
+    memory_s  = activation bytes / (bandwidth x activation) + weight bytes / (bandwidth x weight)
+    latency_s = compute_s + memory_s + operator_s
+
+Dense convolutions larger than 1x1 (``convolution``: mostly a stem with 3 channels), products
+(``pointwise``, channels padded to 8 and pixels to 4) and depthwise convolutions have a share each.
+Activation bytes are those of the copy that brings an image into the order of the product. Elements
+are those of additions, means and activation functions that the runtime does not fuse.
+
+``[efficiency.engine_fp32]`` and ``[efficiency.engine_int8]`` hold the shares of a board, fitted to
+TFLite with XNNPACK and ruy; other formats take those of their class. A board without a table
+has the shares of a Raspberry Pi 4. The narrower format is fitted to be the faster one everywhere.
+
+Not modelled: throttling, the scheduling of threads on large and small cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from characterize.columns import Array, KernelColumns, KernelEstimate
+from characterize.hardware.execution import execution_model
+from characterize.hardware.record import Profile
+from characterize.hardware.roofline import columns_shape, tiles
+from characterize.records import KernelKind, Precision, Stack
+
+_K = KernelKind
+CONVOLUTIONS: Final = (_K.CONVOLUTION, _K.GROUPED_CONVOLUTION, _K.TRANSPOSED_CONVOLUTION)
+PRODUCTS: Final = (_K.POINTWISE_CONVOLUTION, _K.LINEAR, _K.MATMUL, _K.ATTENTION, _K.RECURRENT)
+DEPTHWISE: Final = (_K.DEPTHWISE_CONVOLUTION,)
+_INTEGERS: Final = (Precision.INT16, Precision.INT8, Precision.INT4)
+
+TYPICAL: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "fp32": MappingProxyType({}),
+        "int8": MappingProxyType({}),
+    }
+)
+"""Shares of a Raspberry Pi 4 (see its profile for the fit), for boards that nobody measured."""
+
+
+@execution_model("edge_cores")
+def edge_cores(
+    columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
+) -> KernelEstimate:
+    """Rates by kind of kernel and by kind of traffic, added up."""
+    known = efficiencies(profile, precision)
+    shape = columns_shape(columns)
+    size, peak = precision.bytes, profile.peak(precision)
+    products, elements = work(columns)
+    rates = [peak / 2.0 * known[name] for name in ("convolution", "pointwise", "depthwise")]
+    compute_s = sum((macs / rate for macs, rate in zip(products, rates, strict=True)), 0.0)
+    compute_s = compute_s + elements / (profile.vector_peak(precision) * known["elementwise"])
+    compute_s = np.broadcast_to(np.maximum(compute_s, columns.flops / peak), shape)
+    bandwidth = profile.memory_bytes_per_s
+    activations, weights = activation_elements(columns) * size, columns.weight_elements * size
+    memory_s = activations / (bandwidth * known["activation"])
+    memory_s = memory_s + weights / (bandwidth * known["weight"])
+    moved = np.broadcast_to(columns.memory_bytes(precision), shape)
+    memory_s = np.broadcast_to(np.maximum(memory_s, moved / bandwidth), shape)
+    overhead_s = np.broadcast_to(_overhead_s(columns, profile, known, stack), shape)
+    energy = 2.0 * columns.worked_macs * profile.j_per_flop(precision)
+    energy = energy + columns.vector_flops * profile.vector_j_per_flop(precision)
+    return KernelEstimate(
+        latency_s=compute_s + memory_s + overhead_s,
+        compute_s=compute_s,
+        memory_s=memory_s,
+        overhead_s=overhead_s,
+        tiles=tiles(columns, profile, precision),
+        compute_energy_j=np.broadcast_to(energy, shape),
+        memory_energy_j=moved * profile.memory_j_per_byte,
+    )
+
+
+def efficiencies(profile: Profile, precision: Precision) -> Mapping[str, float]:
+    """Shares for a precision: the board's where it was measured, otherwise typical ones."""
+    name = "int8" if precision in _INTEGERS else "fp32"
+    fitted = profile.fitted.get(f"efficiency.engine_{name}")
+    return {**TYPICAL[name], **(fitted.values if fitted else {})}
+
+
+def work(columns: KernelColumns) -> tuple[tuple[Array, Array, Array], Array]:
+    """Multiply-accumulates of dense convolutions, products and depthwise ones; loose elements."""
+    padding = _ceil_to(columns.n, 8) * _ceil_to(columns.m, 4)
+    macs = columns.worked_macs
+    products = columns.is_kind(*PRODUCTS)
+    dense = columns.is_kind(*CONVOLUTIONS)
+    depthwise = columns.is_kind(*DEPTHWISE)
+    classes = (macs * dense, macs * padding * products, macs * depthwise)
+    # one operation an output (ReLU) is fused, more are passes of their own
+    beyond = np.maximum(0.0, columns.vector_flops - 2.0 * columns.output_elements)
+    loose = columns.input_elements + columns.other_elements + columns.output_elements
+    fused = 3.0 * columns.other_elements + 0.5 * beyond
+    return classes, np.where(dense | products | depthwise, fused, np.maximum(loose, 0.5 * beyond))
+
+
+def activation_elements(columns: KernelColumns) -> Array:
+    """Elements that kernels with multiply-accumulates read and write."""
+    matrix = columns.is_kind(*CONVOLUTIONS, *PRODUCTS, *DEPTHWISE)
+    return np.asarray(matrix * (columns.input_elements + columns.output_elements))
+
+
+def operators(columns: KernelColumns) -> Array:
+    """1 for kernels that the runtime dispatches as an operator with weights, ``[K, 1]``."""
+    return columns.is_kind(*CONVOLUTIONS, *PRODUCTS, *DEPTHWISE).astype(np.float64)
+
+
+def _ceil_to(size: Array, multiple: int) -> Array:
+    """What rounding a size up multiplies it by, 1 where there is none."""
+    rounded = np.ceil(size / multiple) * multiple
+    return np.divide(rounded, size, out=np.ones(np.shape(size)), where=size > 0)
+
+
+def _overhead_s(
+    columns: KernelColumns, profile: Profile, known: Mapping[str, float], stack: Stack
+) -> Array:
+    """Dispatch; what a call takes beyond the profile's is spread over its kernels."""
+    if stack is not Stack.ENGINE:
+        return np.asarray(profile.kernel_overhead_s(stack))
+    spread = max(0.0, known["inference_s"] - profile.inference_overhead_s)
+    return np.asarray(known["operator_s"] * operators(columns) + spread / columns.count.sum())

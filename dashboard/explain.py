@@ -1,0 +1,149 @@
+"""One kernel explained: what it does, what that costs and why it takes as long. Pure: Markdown.
+
+Formulas are the docstrings of ``characterize.costs`` and values are put in only where they give
+the number that was used, so that no explanation can differ from the calculation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from characterize.hardware import KEYS
+from characterize.records import Cost
+from dashboard.readable import number
+
+if TYPE_CHECKING:
+    from characterize.hardware import Figure
+    from dashboard.anatomy import PricedOperator
+
+_LABEL: Final = re.compile(r"^([A-Z][a-z]+): ")
+_SHOWN: Final = ("stride", "padding", "dilation", "groups", "normalized_shape", "is_causal", "dim")
+
+
+def operator_line(operator: PricedOperator) -> str:
+    """One operator: name, shapes in and out, and what makes a difference among its attributes."""
+    inputs = ", ".join(f"{name} {_shape(shape)}" for name, shape in operator.inputs)
+    outputs = ", ".join(_shape(shape) for shape in operator.outputs)
+    told = [f"{n}={v}" for n, v in operator.attributes if n in _SHOWN and v is not None]
+    details = f" ({', '.join(told)})" if told else ""
+    return f"**`{operator.name}`**{details}: {inputs} → {outputs}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "`[" + ", ".join(map(str, shape)) + "]`"
+
+
+def values_line(operator: PricedOperator) -> str:
+    """The formula with its values put in, and what comes out of it."""
+    cost = operator.cost
+    if not cost.counted:
+        return ":material/report: No cost formula: its work is in none of these figures."
+    parts = []
+    if cost.macs:
+        parts.append(f"macs = {_product(cost)}{int(cost.macs):,}")
+    if cost.masked_macs is not None and cost.masked_macs != cost.macs:
+        parts.append(f"of them {int(cost.masked_macs):,} under the causal mask")
+    if cost.vector_flops:
+        parts.append(f"vector_flops = {_per_element(operator)}{int(cost.vector_flops):,}")
+    return "; ".join(parts) or "moves data, and computes nothing"
+
+
+def _product(cost: Cost) -> str:
+    """``m × n × k`` of the matrix product, where the macs are a multiple of it."""
+    gemm = cost.gemm
+    if gemm is None:
+        return ""
+    product = int(gemm.groups) * int(gemm.m) * int(gemm.n) * int(gemm.k)
+    times = int(cost.macs) // product if product and int(cost.macs) % product == 0 else 0
+    if not times:
+        return ""
+    names, sizes = ["m", "n", "k"], [gemm.m, gemm.n, gemm.k]
+    if gemm.groups != 1:
+        names, sizes = ["groups", *names], [gemm.groups, *sizes]
+    factor = f"{times} × " if times > 1 else ""
+    return f"{factor}{' × '.join(names)} = {factor}{' × '.join(f'{int(s):,}' for s in sizes)} = "
+
+
+def _per_element(operator: PricedOperator) -> str:
+    elements = 1
+    for size in operator.outputs[0] if operator.outputs else ():
+        elements *= size
+    flops = int(operator.cost.vector_flops)
+    if not elements or flops % elements:
+        return ""
+    return f"{flops // elements} × {elements:,} elements of the output = "
+
+
+def formula(operator: PricedOperator) -> str:
+    """The docstring of a formula as Markdown, without its example."""
+    head, *paragraphs = operator.formula.split("\n\n")
+    kept = [
+        _LABEL.sub(r"**\1:** ", _escaped(" ".join(paragraph.split())))
+        for paragraph in paragraphs
+        if not paragraph.startswith("Example:")
+    ]
+    return "\n\n".join([_escaped(head), *kept])
+
+
+def _escaped(text: str) -> str:
+    pieces = text.replace("``", "`").split("`")
+    pieces[::2] = [re.sub(r"([*_~$\[\]])", r"\\\1", piece) for piece in pieces[::2]]
+    return "`".join(pieces)
+
+
+def time_rows(kernel: Mapping[str, Any], peak: float, bytes_per_s: float) -> dict[str, list[str]]:
+    """The parts of a kernel's latency, and what each comes to beside the device's figures."""
+    work = kernel["flops"] - 2.0 * (kernel["macs"] - kernel["worked_macs"])
+    compute, memory = kernel["compute_s"], kernel["memory_s"]
+    return {
+        "Part": ["Arithmetic", "Memory", "Overhead", "**Latency**"],
+        "Time": [
+            number(compute, "s"),
+            number(memory, "s"),
+            number(kernel["overhead_s"], "s"),
+            f"**{number(kernel['latency_s'], 's')}**",
+        ],
+        "What it is": [
+            _rate(work, "flop", compute, peak, "the peak"),
+            _rate(kernel["memory_bytes"], "B", memory, bytes_per_s, "the bandwidth"),
+            "fixed time a kernel",
+            "the parts overlap as the execution model says, below",
+        ],
+    }
+
+
+def _rate(amount: float, unit: str, seconds: float, bound: float, name: str) -> str:
+    if not amount or not seconds:
+        return number(amount, unit)
+    rate = amount / seconds
+    text = f"{number(amount, unit)} at {number(rate, f'{unit}/s')}"
+    share = rate / bound if bound > 0 else 0.0
+    return f"{text}, {share:.0%} of {name}" if share else text
+
+
+def table(columns: Mapping[str, Sequence[str]]) -> str:
+    """A small table as Markdown."""
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(cells) for cells in zip(*columns.values(), strict=True)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def figure_rows(figures: Iterable[tuple[str, Figure]]) -> dict[str, list[str]]:
+    """The figures of a profile as rows: what, how much, how it is known and from where."""
+    known = [(key, figure) for key, figure in figures if figure.value is not None]
+    return {
+        "Figure": [key for key, _ in known],
+        "Value": [_value(key, figure) for key, figure in known],
+        "Kind": [str(figure.kind) for _, figure in known],
+        "Source": [figure.source for _, figure in known],
+    }
+
+
+def _value(key: str, figure: Figure) -> str:
+    field = KEYS.get(key)
+    if isinstance(figure.value, bool) or not isinstance(figure.value, int | float):
+        return str(figure.value)
+    unit = field.unit if field else ""
+    return number(float(figure.value), unit) if unit else f"{figure.value:g}"

@@ -1,0 +1,261 @@
+"""The pieces of the Layers view. They draw; what they draw is made elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import streamlit as st
+
+from characterize.hardware import Profile
+from dashboard import anatomy, charts_layers, explain, layer_rows, panels, readable
+from dashboard.anatomy import Anatomy, Fused
+from dashboard.module_tree import Group
+from dashboard.queries import Network
+from dashboard.readable import Columns, number
+
+GRAPH_HEIGHT: Final = 660
+TABLE_HEIGHT: Final = 560
+STACK_TITLES: Final = {
+    anatomy.UNFUSED: "Nothing fused",
+    "eager": "Eager",
+    "compiled": "Compiled",
+    "engine": "Engine",
+}
+
+
+# Figures
+
+
+def kpis(found: Anatomy, unfused: Fused) -> None:
+    """What the network is, counted: work, size, traffic, kernels."""
+    row = found.whole
+    memory_saved = f"{number(unfused.memory_bytes, 'B')} unfused"
+    figures: Sequence[tuple[str, str, str | None, str]] = (
+        ("MACs", number(row["macs"]), None, readable.MACS.meaning),
+        ("Arithmetic", number(row["flops"], "flop"), None, "Two a mac, one for all else."),
+        ("Parameters", number(row["parameters"]), None, "Elements of all weights, tied ones once."),
+        ("Peak memory", number(row["peak_memory_bytes"], "B"), None, readable.PEAK_MEMORY.meaning),
+        ("Intensity", number(row["intensity"], "flop/B"), None, "Arithmetic over memory moved."),
+        (
+            "Memory moved",
+            number(row["memory_bytes"], "B"),
+            memory_saved,
+            "Bytes that kernels read and write if nothing is reused between them, and what it "
+            "would be with every operator a kernel of its own.",
+        ),
+        (
+            "Kernels",
+            f"{row['kernels']:,}",
+            f"{unfused.kernels:,} unfused",
+            "Passes over memory under this software stack, and with nothing fused.",
+        ),
+    )
+    with st.grid(len(figures), min_column_width=panels.KPI_WIDTH, gap="xsmall"):
+        for title, value, beside, meaning in figures:
+            st.metric(
+                title,
+                value,
+                beside,
+                delta_color="off",
+                delta_arrow="off",
+                help=meaning,
+                border=True,
+                height="stretch",
+            )
+
+
+def gaps(found: Anatomy) -> None:
+    """What is not in the figures, by name; and what is in them that is not worked."""
+    names, missing = found.uncounted, int(found.whole["uncounted"])
+    if missing:
+        plural = "operator has" if missing == 1 else "operators have"
+        listed = ", ".join(f"`{name}`" for name in names)
+        st.warning(
+            f"{missing} {plural} no cost formula: {listed}. Their time and energy are not in "
+            "these figures.",
+            icon=":material/report:",
+        )
+    else:
+        st.caption(":material/check_circle: Every operator is counted (0 without a cost formula).")
+    counted, worked = sum(found.kernels["macs"]), sum(found.kernels["worked_macs"])
+    notes = [note for note in found.notes if not note.startswith("A causal mask")]
+    if worked < counted:
+        notes.append(
+            f"A causal mask leaves out {1 - worked / counted:.1%} of the {number(counted)} macs: "
+            f"time and energy are of the {number(worked)} that are worked."
+        )
+    if found.folded:
+        notes.append(f"{found.folded} operators are folded into weights and cost nothing.")
+    for note in notes:
+        st.caption(f":material/info: {note}")
+
+
+def stacks(rows: Sequence[Fused], chosen: str) -> None:
+    """What fusion saves: kernels, traffic and latency under each stack, side by side."""
+    most = max(row.memory_bytes for row in rows) or 1.0
+    table = {
+        "Stack": [STACK_TITLES[row.stack] for row in rows],
+        "Kernels": [row.kernels for row in rows],
+        "Memory moved (MB)": [row.memory_bytes / 1e6 for row in rows],
+        "Of unfused": [row.memory_bytes / most for row in rows],
+        "Latency (ms)": [None if row.latency_s is None else row.latency_s * 1e3 for row in rows],
+        "": ["shown here" if row.stack == chosen else "" for row in rows],
+    }
+    st.dataframe(
+        pa.table(table),
+        hide_index=True,
+        placeholder="–",
+        key="layers.stacks",
+        alt="Kernels, memory moved and latency with nothing fused and under each software stack",
+        column_config={
+            "Memory moved (MB)": st.column_config.NumberColumn(format="%.4g"),
+            "Of unfused": st.column_config.ProgressColumn(
+                format="percent", min_value=0.0, max_value=1.0
+            ),
+            "Latency (ms)": st.column_config.NumberColumn(format="%.4g"),
+        },
+    )
+
+
+# Charts
+
+
+def modules(kernels: Columns, groups: Sequence[Group], share: tuple[str, str, str]) -> None:
+    """Time or energy by module."""
+    column, title, unit = share
+    frame = layer_rows.by_module(kernels, groups, column, unit)
+    best = max(range(len(frame["label"])), key=lambda i: frame["end"][i])
+    alt_text = f"{title} by module: {frame['label'][best]} takes {frame['share'][best]:.0%}"
+    panels.draw(charts_layers.modules, frame, title, unit, key="layers.modules", alt_text=alt_text)
+
+
+def roofline(frame: Columns, without: int, device: str) -> None:
+    """Kernels under the ceilings of the device."""
+    if not frame:
+        st.info("No kernel of this network does arithmetic.", icon=":material/functions:")
+        return
+    panels.draw(
+        charts_layers.roofline,
+        frame,
+        key="layers.roofline",
+        alt_text=f"{frame['role'].count('kernel')} kinds of kernel by intensity and throughput "
+        f"under the ceilings of {device}",
+    )
+    if without:
+        plural = "kernel does" if without == 1 else "kernels do"
+        st.caption(
+            f"{without} {plural} no arithmetic (copies and the like) and have no place here."
+        )
+
+
+@lru_cache(maxsize=64)
+def _graph_specification(ranks: int) -> dict[str, Any]:
+    made = charts_layers.graph(pd.DataFrame(), ranks).to_dict()
+    for layer in [made, *made["layer"]]:
+        layer.pop("data", None)
+    made.pop("datasets", None)
+    return made
+
+
+def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any) -> None:
+    """The drawn graph; ``picked`` is called when a box is clicked."""
+    with st.container(height=GRAPH_HEIGHT, border=True, key=f"{key}.frame"):
+        st.vega_lite_chart(
+            pa.table(frame),
+            _graph_specification(ranks),
+            key=key,
+            on_select=picked,
+            selection_mode=charts_layers.PICK,
+            width="stretch",
+            alt=f"Graph of {boxes} kernels and modules, data flowing down; the table has them all",
+        )
+
+
+def table(kernels: Columns, key: str, picked: Any) -> None:
+    """The kernels as a table; ``picked`` is called when a row is selected."""
+    if not readable.length(kernels):
+        st.info("No kernel matches; loosen the search.", icon=":material/filter_alt_off:")
+        return
+    st.dataframe(
+        pa.table(layer_rows.on_screen(kernels)),
+        hide_index=True,
+        column_config=_column_config(),
+        on_select=picked,
+        selection_mode="single-row",
+        key=key,
+        alt="Kernels in the order they run, one a row",
+        height=TABLE_HEIGHT,
+    )
+
+
+@lru_cache(maxsize=1)
+def _column_config() -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    for column in layer_rows.TABLE:
+        if column.format:
+            config[column.title] = st.column_config.NumberColumn(
+                column.title, format=column.format, help=column.meaning or None
+            )
+        else:
+            config[column.title] = st.column_config.TextColumn(
+                column.title, help=column.meaning or None, pinned=column.source == "kernel"
+            )
+    return config
+
+
+# One kernel
+
+
+def explained(
+    kernel: Mapping[str, Any], found: Sequence[anatomy.PricedOperator], profile: Profile,
+    network: Network,
+) -> None:  # fmt: skip
+    """Where the figures of one kernel come from: formula with values, parts of the time."""
+    module = f"module `{kernel['module']}`" if kernel["module"] else "the network itself"
+    st.markdown(
+        f"**{number(kernel['latency_s'], 's')}**, {kernel['share']:.1%} of the time, bound by "
+        f"**{kernel['bottleneck']}** · {kernel['pattern']} · {module}"
+    )
+    if kernel["reason"]:
+        st.caption(f":material/call_split: Fused no further: {kernel['reason']}.")
+    st.markdown("**What it does**")
+    lines = [f"- {explain.operator_line(o)}  \n  {explain.values_line(o)}" for o in found]
+    st.markdown("\n".join(lines))
+    st.caption(
+        f"{number(kernel['macs'])} macs, {number(kernel['flops'], 'flop')}, "
+        f"{number(kernel['memory_bytes'], 'B')} moved, {number(kernel['intensity'], 'flop/B')}"
+    )
+    _formulas(found)
+    st.markdown(f"**Why it takes as long on {profile.title}**")
+    precision = anatomy.precision_of(network, profile)
+    bandwidth = profile.memory_bytes_per_s
+    rows = explain.time_rows(
+        kernel, profile.peak(precision), bandwidth if math.isfinite(bandwidth) else 0.0
+    )
+    st.markdown(explain.table(rows))
+    _device(profile, network)
+
+
+def _formulas(found: Sequence[anatomy.PricedOperator]) -> None:
+    unique = {operator.formula: operator for operator in found if operator.formula}
+    with st.expander("The formulas", icon=":material/function:"):
+        for operator in unique.values():
+            alike = [f"`{o.name}`" for o in found if o.formula == operator.formula]
+            st.markdown(f"{', '.join(dict.fromkeys(alike))}  \n{explain.formula(operator)}")
+
+
+def _device(profile: Profile, network: Network) -> None:
+    with st.expander("How the device's model puts the parts together", icon=":material/timer:"):
+        st.markdown(anatomy.execution_words(profile))
+    with st.expander("The device's figures and their sources", icon=":material/menu_book:"):
+        st.dataframe(
+            pa.table(explain.figure_rows(anatomy.figures_used(profile, network))),
+            hide_index=True,
+            key="layers.figures",
+            alt=f"Figures of {profile.title} that these numbers rest on, with sources",
+        )
