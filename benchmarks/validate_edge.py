@@ -163,6 +163,8 @@ def boards(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> Non
     for (system, precision), rows in board_rows(folder).groupby(["system", "precision"]):
         features = np.array([known[name] for name in rows.model])
         least = BOARDS[rows.board.iloc[0]].least(str(precision))
+        if rows.compute.iloc[0] != "cpu":  # the bounds are those of the processor
+            least = np.zeros_like(least)
         groups = [family_of(name) for name in rows.model]
         median_s, mean_s = rows.lat_p50_ms.to_numpy() / 1e3, rows.lat_mean_ms.to_numpy() / 1e3
         found = rows.assign(family=groups, latency=held_out(features, median_s, groups, least))
@@ -174,7 +176,9 @@ def boards(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> Non
             found["power"] = held_out(base, rows.avg_power_w.to_numpy(), groups)
         judged.append(found)
         if fits and found.power.notna().all():
-            watts = fit(np.column_stack([np.ones(len(rows)), work / mean_s]), rows.avg_power_w)
+            watts = fit(
+                np.column_stack([np.ones(len(rows)), work / mean_s]), rows.avg_power_w.to_numpy()
+            )
             print(f"{system} {precision}: {watts[0]:.2f} W, {watts[1] * 1e12:.0f} pJ a MAC")  # noqa: T201
     table = pd.concat(judged)
     quiet = (table.lat_p90_ms / table.lat_p50_ms).groupby([table.system, table.precision])
@@ -258,7 +262,7 @@ def coral_features(columns: KernelColumns) -> tuple[list[float], float]:
     cycles_s = total(columns, products * padding) / device.peak(Precision.INT8)
     moved = columns.input_elements + columns.other_elements + columns.output_elements
     weights = total(columns, columns.weight_elements)
-    entering = total(columns, np.where(np.isinf(columns.input_distance), columns.input_elements, 0))
+    entering = float(columns.entering_elements.max())
     spilled = max(0.0, weights - CORAL_RESIDENT)
     on_chip = total(columns, moved) + weights - spilled
     return [cycles_s, on_chip / 1e9], (spilled + entering) / 1e6

@@ -22,7 +22,7 @@ KINDS: tuple[KernelKind, ...] = tuple(KernelKind)
 _PER_SAMPLE = (
     "macs", "worked_macs", "vector_flops", "transcendentals", "input_elements", "other_elements",
     "output_elements", "fixed_read_bytes", "fixed_write_bytes", "intermediate_elements",
-    "input_distance", "other_distance",
+    "input_distance", "other_distance", "entering_elements",
 )  # fmt: skip
 
 
@@ -80,6 +80,7 @@ class KernelColumns:
     other_distance: Array = field(default_factory=_never)  # the largest and the other inputs
     input_weight_distance: Array = field(default_factory=_none)  # weights moved since then
     other_weight_distance: Array = field(default_factory=_none)
+    entering_elements: Array = field(default_factory=_none)  # [1, N] the network's inputs
     lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
 
     def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array | None]:
@@ -108,7 +109,8 @@ class KernelColumns:
         changed = {name: getattr(self, name) * scale for name in _PER_SAMPLE}
         changed["m"] = np.where(activations, self.m, self.m * scale)
         changed["groups"] = np.where(activations, self.groups * scale, self.groups)
-        return replace(self, lowerings=None, **changed)
+        own = None if self.lowerings is None else _Batched(self.lowerings, factor)
+        return replace(self, lowerings=own, **changed)
 
     @property
     def flops(self) -> Array:
@@ -125,6 +127,19 @@ class KernelColumns:
     def is_kind(self, *kinds: KernelKind) -> NDArray[np.bool_]:
         """``[K, 1]`` mask of the kernels of these kinds."""
         return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])[:, None]
+
+
+@dataclass(frozen=True)
+class _Batched:
+    """Launched kernels at another batch."""
+
+    lowerings: Lowerings
+    factor: Array | float
+
+    def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
+        """Columns of L launched kernels, and how many of each a fused kernel stands for."""
+        found, shares = self.lowerings.launched(autocast=autocast, split_bias=split_bias)
+        return found.batched(self.factor), shares
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from characterize.lowering import WIDE
 from characterize.records import (
     Cost,
     Count,
+    Graph,
     KernelGraph,
     KernelKind,
     Operator,
@@ -91,7 +92,9 @@ def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = No
     parameters, _ = _total(frame.parameter_sizes, binder)
     return Columns(
         kernels=replace(
-            _stack(frame, evaluated, length), lowerings=_Lowerings(frame, binder, length)
+            _stack(frame, evaluated, length),
+            entering_elements=_spread(_entering(source, binder), length)[None, :],
+            lowerings=_Lowerings(frame, binder, length),
         ),
         skeleton=frame,
         parameters=_spread(parameters, length),
@@ -129,42 +132,12 @@ class _Lowerings:
             "beside_grouped": max((e["beside_grouped"] for e in evaluated), default=0),
         }
         for row, features in enumerate(evaluated):
-            features.update(_distances(features, made.spans[row], evaluated))
+            features.update(reuse.distances(features["activations"], made.spans[row], evaluated))
             features.update(whole)
         shares = np.zeros((len(self.frame.rows), len(made.rows)))
         for fused, row, count in launched.occurrences:
             shares[fused, row] += count / self.frame.rows[fused].count
         return _stack(made, evaluated, self.length), shares
-
-
-def _distances(
-    features: Mapping[str, Any], spans: Sequence[reuse.Span], evaluated: Sequence[Any]
-) -> dict[str, Count]:
-    """Elements moved since a kernel's inputs were last touched: its largest, and the others."""
-    largest: Count = 0
-    first: tuple[Count, Count] = (np.inf, 0)
-    second: tuple[Count, Count] = (np.inf, 0)
-    for read, numel in features["activations"]:
-        span = spans[read]
-        if span is None:
-            moved: tuple[Count, Count] = (np.inf, 0)
-        else:
-            activations = sum((evaluated[row]["activation_traffic"] * n for row, n in span), 0)
-            weights = sum((evaluated[row]["weight_elements"] * n for row, n in span), 0)
-            moved = (activations, weights)
-        wins = numel > largest
-        if np.ndim(wins) == 0:
-            first, second = (moved, first) if wins else (first, moved)
-        else:
-            second = tuple(np.where(wins, a, b) for a, b in zip(first, moved, strict=True))  # type: ignore[assignment]
-            first = tuple(np.where(wins, a, b) for a, b in zip(moved, first, strict=True))  # type: ignore[assignment]
-        largest = np.maximum(largest, numel)
-    return {
-        "input_distance": first[0],
-        "input_weight_distance": first[1],
-        "other_distance": second[0],
-        "other_weight_distance": second[1],
-    }
 
 
 class _Bound:
@@ -206,6 +179,12 @@ def _total(sizes: Sizes, binder: Binder) -> tuple[Count, Count]:
     return elements, fixed
 
 
+def _entering(graph: Graph, binder: Binder) -> Count:
+    """Floating-point elements of the network's inputs."""
+    shapes = (graph.values[i] for i in graph.inputs)
+    return _total(tuple(((v.shape, v.dtype), 1) for v in shapes), binder)[0]
+
+
 def _spread(value: Count, length: int) -> Array:
     return np.broadcast_to(np.asarray(value, dtype=np.float64), (length,))
 
@@ -245,7 +224,7 @@ _HISTORY = [
 
 def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], length: int) -> KernelColumns:
     rows = len(evaluated)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in [*_FIELDS, *(_HISTORY if frame.spans else ())]:
         column = [e[name] for e in evaluated]
         constant = all(np.ndim(value) == 0 for value in column)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from characterize import features, fusion, hardware
-from characterize.columns import KINDS, Array, KernelEstimate
+from characterize.columns import KINDS, Array, KernelColumns, KernelEstimate
 from characterize.errors import InvalidValueError, UnsupportedError, unknown
 from characterize.features import Columns
 from characterize.hardware import Profile
@@ -23,7 +23,7 @@ from characterize.records import Architecture, Bottleneck, Graph, KernelGraph, P
 if TYPE_CHECKING:
     import pandas as pd
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 """Raised whenever a change of the code may change a projected number: old stored rows are not used."""
 
 _BOTTLENECKS = (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)
@@ -78,11 +78,8 @@ def project_columns(
     """One device, all configurations of ``columns`` at once."""
     chosen = device_precision(profile, precision)
     kernels = columns.kernels
-    estimate = hardware.estimate(kernels, profile, chosen, stack)
     count = kernels.count
-    latency = (estimate.latency_s * count).sum(axis=0) + profile.inference_overhead_s
-    dynamic = ((estimate.compute_energy_j + estimate.memory_energy_j) * count).sum(axis=0)
-    latency = hardware.capped_latency_s(profile, latency, dynamic)
+    estimate, latency, dynamic = totals(kernels, profile, chosen, stack)
     low, high = profile.band(stack.value)
     parts = np.stack([estimate.compute_s, estimate.memory_s, estimate.overhead_s])
     return DeviceProjection(
@@ -99,6 +96,17 @@ def project_columns(
         tiles=(estimate.tiles * count).sum(axis=0),
         bottleneck=_bottleneck(parts, estimate.latency_s * count),
     )
+
+
+def totals(
+    kernels: KernelColumns, profile: Profile, precision: Precision, stack: Stack
+) -> tuple[KernelEstimate, Array, Array]:
+    """Estimates of the kernels, and seconds and dynamic joules of the whole network, ``[N]``."""
+    estimate = hardware.estimate(kernels, profile, precision, stack)
+    latency = (estimate.latency_s * kernels.count).sum(axis=0) + profile.inference_overhead_s
+    dynamic = (estimate.compute_energy_j + estimate.memory_energy_j) * kernels.count
+    energy = dynamic.sum(axis=0)
+    return estimate, hardware.capped_latency_s(profile, latency, energy), energy
 
 
 def _bottleneck(parts: Array, latency: Array) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -9,7 +9,7 @@ Every function names the columns that it reads; ``dashboard.readable`` makes the
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import altair as alt
 import pandas as pd
@@ -23,14 +23,18 @@ RATIO: Final = "×"
 BAND_OPACITY: Final = 0.32
 GHOST_OPACITY: Final = 0.75
 
-# only 1, 2 and 5 of a decade are written: more would run into each other on a telephone
-_ROUND: Final = "indexof([1, 2, 5], +(format(datum.value, '.0e')[0])) >= 0"
+Spread = Literal["even", "decade", "decades"]
+"""How far values lie apart: a linear axis, a logarithmic one of few decades, one of many."""
+
+# Written on a logarithmic axis: 1, 2 and 5 of few decades, 1 of many, or they would run into each other.
+_WRITTEN: Final[dict[str, str]] = {"decade": "[1, 2, 5]", "decades": "[1]"}
+_DIGIT: Final = "+(format(datum.value, '.0e')[0])"
 _PREFIXED: Final = "format(datum.value, '~s')"
 _PLAIN: Final = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
 _PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
 
 
-def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> ChartType:
+def devices(rows: pd.DataFrame, title: str, unit: str, *, spread: Spread) -> ChartType:
     """One quantity by device: a mark, its range as a band, and the pinned value as a hollow mark.
 
     Args:
@@ -40,24 +44,23 @@ def devices(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> ChartTyp
             ``confidence`` and ``uncounted``.
         title: what the quantity is called on the axis.
         unit: its SI unit, "" for a ratio.
-        log: whether the values span decades.
+        spread: how far the values lie apart.
     """
-    return _by_device(*_device_marks(rows, title, unit, log=log))
+    return _by_device(*_device_marks(rows, title, unit, spread))
 
 
-def speedups(rows: pd.DataFrame, *, log: bool) -> ChartType:
+def speedups(rows: pd.DataFrame, *, spread: Spread) -> ChartType:
     """Speedup by device as lollipops that start at the baseline's 1.
 
     Reads the columns of :func:`devices`, and ``one``: the baseline's speedup in every row.
     """
     start = alt.X("one:Q", title=f"Speedup ({RATIO})")
-    line = (
-        alt.Chart(rows)
-        .mark_rule(strokeWidth=1.5, strokeDash=[5, 4], aria=False)
-        .encode(x=start, color=_reference())
-    )
-    stem = _device_base(rows, "Speedup").mark_rule(strokeWidth=2, opacity=0.55)
-    marks = _device_marks(rows, "Speedup", RATIO, log=log)
+    base = _device_base(rows, "Speedup")
+    # one stroke a row, as tall as the row: together a line at 1
+    line = base.mark_tick(orient="vertical", size=ROW_STEP, thickness=1.5, aria=False)
+    line = line.encode(x=start, color=_reference())
+    stem = base.mark_rule(strokeWidth=2, opacity=0.55)
+    marks = _device_marks(rows, "Speedup", RATIO, spread)
     return _by_device(line, stem.encode(x=start, x2="value:Q"), *marks)
 
 
@@ -88,7 +91,7 @@ def _device_base(rows: pd.DataFrame, title: str) -> alt.Chart:
     )
 
 
-def _device_marks(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> list[alt.Chart]:
+def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> list[alt.Chart]:
     """Band, path from the pinned value, pinned value, value; the last one sets the axis."""
     base = _device_base(rows, title)
     heading = f"{title} ({unit})" if unit else title
@@ -96,8 +99,8 @@ def _device_marks(rows: pd.DataFrame, title: str, unit: str, *, log: bool) -> li
     value = alt.X(
         "value:Q",
         title=heading,
-        scale=alt.Scale(type="log", nice=True) if log else alt.Scale(zero=True),
-        axis=_axis(unit, log=log),
+        scale=alt.Scale(zero=True) if spread == "even" else alt.Scale(type="log", nice=True),
+        axis=_axis(unit, spread),
     )
     band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6)
     path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY)
@@ -116,7 +119,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
 
     Args:
         rows: one row a kernel with ``label``, ``order``, ``value``, ``end_text`` (written behind
-            the bar), ``room``, ``bottleneck`` and, for the tooltip, ``kernel``, ``module``,
+            the bar), ``room``, ``rest``, ``bottleneck`` and, for the tooltip, ``kernel``, ``module``,
             ``pattern``, ``kind``, ``occurs``, ``text``, ``share``, ``flops_text``, ``bytes_text``
             and ``tiles``.
         title: what the bars measure.
@@ -134,7 +137,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
             title=f"{title} ({unit})",
             # room for the text behind the longest bar
             scale=alt.Scale(zero=True, padding=0),
-            axis=_axis(unit, log=False),
+            axis=_axis(unit, "even"),
         ),
         tooltip=[
             alt.Tooltip("kernel:N", title="Kernel"),
@@ -151,7 +154,9 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
         ],
     )
     bars = base.mark_bar(height=16, cornerRadiusEnd=4).encode(
-        color=_colour("bottleneck", palette.BOTTLENECKS)
+        color=_colour("bottleneck", palette.BOTTLENECKS),
+        # the sum of the others is no kernel
+        opacity=alt.when("datum.rest").then(alt.value(0.55)).otherwise(alt.value(1.0)),
     )
     texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         text="end_text:N", color=_reference()
@@ -195,8 +200,9 @@ def _legend(shown: tuple[str, ...]) -> alt.Legend | None:
         title=None,
         labelExpr=expression,
         symbolOpacity=1,
-        symbolSize=70,
-        columnPadding=8,
+        symbolSize=55,
+        labelFontSize=11,
+        columnPadding=5,  # all of it must fit under the narrow plot of a telephone
         offset=4,
     )
 
@@ -212,16 +218,19 @@ def _shape(shown: tuple[str, ...]) -> alt.Shape:
     return alt.Shape("architecture:N", scale=scale, title=None, legend=_legend(shown))
 
 
-def _axis(unit: str, *, log: bool) -> alt.Axis:
+def _axis(unit: str, spread: Spread) -> alt.Axis:
     """An axis whose values are written with an SI prefix and the unit."""
     # a ratio below 1 is 0.1, not 100 milli
     written = f"{_PLAIN if unit == RATIO else _PREFIXED} + '{unit}'"
+    if spread == "even":
+        return alt.Axis(labelExpr=written, tickCount=4, grid=True, labelOverlap="greedy")
     return alt.Axis(
-        labelExpr=f"{_ROUND} ? {written} : ''" if log else written,
+        labelExpr=f"indexof({_WRITTEN[spread]}, {_DIGIT}) >= 0 ? {written} : ''",
+        gridOpacity=alt.when(f"{_DIGIT} == 1").then(alt.value(1.0)).otherwise(alt.value(0.35)),
         tickCount=4,
         grid=True,
         labelOverlap="greedy",
-        labelSeparation=6,
+        labelSeparation=4,
     )
 
 
@@ -237,13 +246,13 @@ def places(rows: pd.DataFrame) -> ChartType:
             "bandwidth:Q",
             title="Memory bandwidth (B/s)",
             scale=alt.Scale(type="log", nice=True),
-            axis=_axis("B/s", log=True),
+            axis=_axis("B/s", "decades"),
         ),
         y=alt.Y(
             "peak:Q",
             title="Peak at the usual precision (flop/s)",
             scale=alt.Scale(type="log", nice=True),
-            axis=_axis("", log=True),
+            axis=_axis("", "decades"),
         ),
     )
     marks = base.mark_point(filled=True, size=110).encode(

@@ -115,7 +115,7 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
         .encode(
             color=_bound_colour(),
             shape=_bound_shape(),
-            size=alt.Size("share:Q", scale=alt.Scale(range=[50, 700], zero=True), legend=None),
+            size=alt.Size("share:Q", scale=alt.Scale(range=[45, 420], zero=True), legend=None),
             tooltip=[
                 alt.Tooltip("name:N", title="Kernel"),
                 alt.Tooltip("pattern:N", title="Pattern"),
@@ -169,16 +169,17 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
         .add_params(pick)
     )
     strips = nodes.mark_rect(cornerRadius=2, aria=False).encode(
-        x2="bar:Q", y=alt.Y("strip:Q"), y2="y2:Q", color=_bound_colour("top")
+        x2="bar:Q", y=alt.Y("strip:Q", axis=None), y2="y2:Q", color=_bound_colour("top")
     )
     text: dict[str, Any] = {"align": "left", "dx": 8, "limit": {"expr": BOX_TEXT}, "aria": False}
     labels = nodes.mark_text(baseline="bottom", dy=-1, fontSize=12, fontWeight="bold", **text)
     details = nodes.mark_text(baseline="top", dy=1, fontSize=11, **text)
-    named = labels.encode(y="middle:Q", text="label:N", color=_reference())
-    detailed = details.encode(y="middle:Q", text="detail:N", color=_reference())
+    middle = alt.Y("middle:Q", axis=None)  # left out in one layer, Vega-Lite fails to merge axes
+    named = labels.encode(y=middle, text="label:N", color=_reference())
+    detailed = details.encode(y=middle, text="detail:N", color=_reference())
     return (
         alt.layer(room, edges, strips, named, detailed, boxes)
-        .properties(height=max(1, ranks) * RANK_STEP, padding=2)
+        .properties(height=max(1, ranks) * RANK_STEP, padding=_PADDING)
         .configure_view(stroke=None)
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -20,7 +21,7 @@ Point = tuple[float, float]
 NODE_WIDTH: Final = 1.0  # every other width is a share of a box with its margin
 BEND_WIDTH: Final = 0.22
 ORDER_SWEEPS: Final = 8
-PLACE_SWEEPS: Final = 6
+PLACE_SWEEPS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,11 @@ class Layout:
     ranks: int
 
 
-def layout(count: int, edges: Sequence[Edge]) -> Layout:
+@lru_cache(maxsize=64)
+def layout(count: int, edges: tuple[Edge, ...]) -> Layout:
     """Places for ``count`` nodes, joined by edges that each lead from a lower to a higher number.
 
-    >>> layout(4, [(0, 1), (0, 2), (1, 3), (2, 3)]).x
+    >>> layout(4, ((0, 1), (0, 2), (1, 3), (2, 3))).x
     (0.5, 0.0, 1.0, 0.5)
     """
     rank = ranks(count, edges)

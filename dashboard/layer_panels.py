@@ -34,28 +34,44 @@ STACK_TITLES: Final = {
 def kpis(found: Anatomy, unfused: Fused) -> None:
     """What the network is, counted: work, size, traffic, kernels."""
     row = found.whole
-    memory_saved = f"{number(unfused.memory_bytes, 'B')} unfused"
+    precision = str(row["precision"])
     figures: Sequence[tuple[str, str, str | None, str]] = (
-        ("MACs", number(row["macs"]), None, readable.MACS.meaning),
-        ("Arithmetic", number(row["flops"], "flop"), None, "Two a mac, one for all else."),
-        ("Parameters", number(row["parameters"]), None, "Elements of all weights, tied ones once."),
-        ("Peak memory", number(row["peak_memory_bytes"], "B"), None, readable.PEAK_MEMORY.meaning),
-        ("Intensity", number(row["intensity"], "flop/B"), None, "Arithmetic over memory moved."),
+        ("Latency", number(row["latency_s"], "s"), None, readable.LATENCY.meaning),
+        ("Energy", number(row["energy_j"], "J"), None, readable.ENERGY.meaning),
+        (
+            "MACs",
+            number(row["macs"]),
+            f"{number(row['flops'], 'flop')} in all",
+            f"{readable.MACS.meaning} Below, all arithmetic: two a mac, one for all else.",
+        ),
+        (
+            "Parameters",
+            number(row["parameters"]),
+            None,
+            "Elements of all weights; those that are shared count once.",
+        ),
         (
             "Memory moved",
             number(row["memory_bytes"], "B"),
-            memory_saved,
-            "Bytes that kernels read and write if nothing is reused between them, and what it "
-            "would be with every operator a kernel of its own.",
+            f"{number(unfused.memory_bytes, 'B')} unfused",
+            f"Bytes that kernels read and write in {precision} if nothing is reused between them; "
+            "below, with every operator a kernel of its own.",
+        ),
+        ("Peak memory", number(row["peak_memory_bytes"], "B"), None, readable.PEAK_MEMORY.meaning),
+        (
+            "Intensity",
+            number(row["intensity"], "flop/B"),
+            None,
+            "Arithmetic over memory moved: the more, the less memory is the limit.",
         ),
         (
             "Kernels",
             f"{row['kernels']:,}",
             f"{unfused.kernels:,} unfused",
-            "Passes over memory under this software stack, and with nothing fused.",
+            "Passes over memory under this software stack; below, with nothing fused.",
         ),
     )
-    with st.grid(len(figures), min_column_width=panels.KPI_WIDTH, gap="xsmall"):
+    with st.grid(4, min_column_width=panels.KPI_WIDTH, gap="xsmall"):
         for title, value, beside, meaning in figures:
             st.metric(
                 title,

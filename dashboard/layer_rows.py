@@ -155,7 +155,7 @@ def graph(
     ``room`` a corner of the picture.
     """
     counts = joined(groups, edges)
-    placed = layout(len(groups), list(counts))
+    placed = layout(len(groups), tuple(counts))
     summed = [_summed(kernels, group) for group in groups]
     dearest = max((each["latency_s"] for each in summed), default=0.0) or 1.0
     whole = sum(each["latency_s"] for each in summed) or 1.0

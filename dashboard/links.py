@@ -107,8 +107,9 @@ def adopt(page: str, names: Sequence[str]) -> None:
             st.session_state[name] = link.value(said)
             st.session_state[memory] = said
         else:
-            # a control that was not on the last page has lost its value: the memory has it
-            st.session_state.setdefault(name, link.value(held))
+            # a control of another page has another identity, so its value is lost: memory has it
+            if came_from_elsewhere or name not in st.session_state:
+                st.session_state[name] = link.value(held)
             publish(name)
 
 

@@ -59,15 +59,23 @@ def draw(
 
 def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
     """A quantity by device in a card of its own."""
-    log = readable.spans_decades(frame["value"])
+    spread = readable.spread([*frame["low"], *frame["high"], *frame["value"]])
     with st.container(border=True, gap="xsmall", key=f"{key}_card"):
         st.markdown(f"**{quantity.title} by device**", help=quantity.meaning)
         alt_text = readable.takeaway(frame, quantity)
         if quantity is readable.SPEEDUP:
-            draw(charts.speedups, frame, log=log, key=key, alt_text=alt_text)
+            draw(charts.speedups, frame, spread=spread, key=key, alt_text=alt_text)
         else:
             title = f"{quantity.title} of one batch"
-            draw(charts.devices, frame, title, quantity.unit, log=log, key=key, alt_text=alt_text)
+            draw(
+                charts.devices,
+                frame,
+                title,
+                quantity.unit,
+                spread=spread,
+                key=key,
+                alt_text=alt_text,
+            )
 
 
 # Figures

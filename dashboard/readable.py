@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from characterize.units import si
 from dashboard import palette
@@ -24,7 +24,10 @@ Columns = Mapping[str, Sequence[Any]]
 LOG_FROM_RATIO: Final = 12.0
 """Largest over smallest value above which an axis is logarithmic: little more than a decade."""
 
-TOP_KERNELS: Final = 8
+MANY_DECADES: Final = 200.0
+"""Largest over smallest value above which a logarithmic axis names whole decades only."""
+
+TOP_KERNELS: Final = 12
 BAR_ROOM: Final = 1.45  # of the longest bar, for the text behind it
 
 
@@ -115,10 +118,13 @@ def change(now: float, before: float | None) -> str:
     return f"{'−' if percent < 0 else '+'}{text} %"
 
 
-def spans_decades(values: Sequence[float]) -> bool:
-    """Whether the positive values need a logarithmic axis."""
+def spread(values: Sequence[float]) -> Literal["even", "decade", "decades"]:
+    """How far the positive values lie apart, and so which axis they need."""
     positive = [value for value in values if value > 0]
-    return bool(positive) and max(positive) / min(positive) > LOG_FROM_RATIO
+    ratio = max(positive) / min(positive) if positive else 1.0
+    if ratio <= LOG_FROM_RATIO:
+        return "even"
+    return "decade" if ratio <= MANY_DECADES else "decades"
 
 
 def length(rows: Columns) -> int:
@@ -254,6 +260,7 @@ def _finished_bars(bars: list[dict[str, Any]], unit: str) -> dict[str, list[Any]
         bar |= {
             "order": order,
             "share": share,
+            "rest": not named,
             "room": longest * BAR_ROOM,
             "text": number(bar["value"], unit),
             "end_text": f"{share:.0%} {bar['pattern']}" if named else f"{share:.0%}",

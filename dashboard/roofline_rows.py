@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from characterize.records import Precision
 
 MARGIN: Final = 1.6  # of the range of the points, beyond them
-APART: Final = 1.35  # ratio of two ceilings whose names do not touch
+ROOM: Final = 5.0  # beyond them where names stand
+APART: Final = 1.9  # ratio of two ceilings whose names do not touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,16 @@ def frame(kernels: Columns, bounds: Sequence[Ceiling]) -> tuple[dict[str, list[A
     points, without = _points(kernels)
     if not points:
         return {}, without
-    left = min(point["intensity"] for point in points) / MARGIN
-    right = max(point["intensity"] for point in points) * MARGIN
+    left = min(point["intensity"] for point in points) / ROOM
+    right = max(point["intensity"] for point in points) * ROOM
     low = min(point["achieved"] for point in points) / MARGIN
     flats = [bound.flops_per_s for bound in bounds if math.isfinite(bound.flops_per_s)]
     slopes = [bound.bytes_per_s for bound in bounds if math.isfinite(bound.bytes_per_s)]
     peak = next((bound.flops_per_s for bound in bounds if bound.kind == "peak"), max(flats))
     if slopes:
-        right = max(right, 4 * peak / min(slopes))
-        left = min(left, peak / max(slopes) / 8)
+        right = max(right, ROOM * peak / min(slopes))
+        left = min(left, peak / max(slopes) / ROOM)
+        low = min(low, left * min(slopes))
     rows = [*points]
     for bound in bounds:
         rows += _drawn(bound, left, right, low, peak, min(slopes, default=math.inf))

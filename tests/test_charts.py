@@ -18,9 +18,9 @@ PLACES = {
                  "ridge_text", "power_text", "confidence", "chosen")
 }  # fmt: skip
 MADE = {
-    "devices": (charts.devices(pd.DataFrame(), "Latency", "s", log=True), DEVICES),
-    "devices, linear": (charts.devices(pd.DataFrame(), "Energy", "J", log=False), DEVICES),
-    "speedups": (charts.speedups(pd.DataFrame(), log=True), DEVICES),
+    "devices": (charts.devices(pd.DataFrame(), "Latency", "s", spread="decades"), DEVICES),
+    "devices, linear": (charts.devices(pd.DataFrame(), "Energy", "J", spread="even"), DEVICES),
+    "speedups": (charts.speedups(pd.DataFrame(), spread="decades"), DEVICES),
     "kernels": (
         charts.kernels(pd.DataFrame(), "Time", "s"),
         readable.top_kernels(KERNELS, "latency_s", "s"),
@@ -75,14 +75,16 @@ def test_architectures_have_shapes_and_not_only_colours():
 
 def test_a_specification_does_not_depend_on_the_rows():
     # this is what lets a slider step send rows only
-    some = charts.devices(pd.DataFrame(DEVICES), "Latency", "s", log=True).to_dict()
+    some = charts.devices(pd.DataFrame(DEVICES), "Latency", "s", spread="decades").to_dict()
     none = MADE["devices"][0].to_dict()
     assert some["layer"] == none["layer"]
 
 
-@pytest.mark.parametrize(("log", "kind"), [(True, "log"), (False, None)])
-def test_decades_are_shown_on_a_logarithmic_axis_and_with_units(log, kind):
-    figure = charts.devices(pd.DataFrame(), "Latency", "s", log=log).to_dict()
+@pytest.mark.parametrize(
+    ("spread", "kind"), [("decades", "log"), ("decade", "log"), ("even", None)]
+)
+def test_decades_are_shown_on_a_logarithmic_axis_and_with_units(spread, kind):
+    figure = charts.devices(pd.DataFrame(), "Latency", "s", spread=spread).to_dict()
     axes = [d for name, d in encodings(figure) if name == "x" and d["field"] == "value"]
     assert [axis["scale"].get("type") for axis in axes] == [kind]
     assert axes[0]["title"] == "Latency (s)"
@@ -91,13 +93,13 @@ def test_decades_are_shown_on_a_logarithmic_axis_and_with_units(log, kind):
 
 def test_no_bar_starts_from_zero_on_a_logarithmic_axis():
     # such a bar draws nothing; a range from low to high does
-    figure = charts.devices(pd.DataFrame(), "Latency", "s", log=True).to_dict()
+    figure = charts.devices(pd.DataFrame(), "Latency", "s", spread="decades").to_dict()
     bars = [layer for layer in figure["layer"] if layer["mark"]["type"] == "bar"]
     assert [(bar["encoding"]["x"]["field"], bar["encoding"]["x2"]["field"]) for bar in bars] == [("low", "high")]  # fmt: skip
 
 
 def test_a_tooltip_says_range_confidence_and_what_was_not_counted():
-    figure = charts.devices(pd.DataFrame(), "Latency", "s", log=True).to_dict()
+    figure = charts.devices(pd.DataFrame(), "Latency", "s", spread="decades").to_dict()
     told = {d["field"] for name, d in encodings(figure) if name == "tooltip"}
     assert {"text", "range_text", "pinned_text", "change_text", "confidence", "uncounted"} <= told
 

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from characterize.errors import InvalidValueError, StoreError
-from dashboard import keeping, links, palette, queries, state
+from dashboard import keeping, links, palette, presets, queries, state
 from dashboard.queries import Network, Request
 from tests.dashboard_support import ROOT
 
@@ -245,6 +245,100 @@ def test_a_pinned_configuration_travels_in_the_link():
 ])  # fmt: skip
 def test_a_pin_that_is_none_is_refused(text):
     assert state.decode(text) is None
+
+
+def test_the_controls_can_be_set_to_what_is_pinned():
+    app = opened(**{"model": "mlp", "mlp.depth": "5", "batch": "8"})
+    app.button(key="_pin").click().run()
+    app.session_state[links.MODEL] = "conv2d_stack"
+    app.session_state["batch"] = 1
+    app.run()
+    assert "conv2d_stack, batch 1" in words(app)
+    next(button for button in app.button if button.label == "Set the controls to it").click().run()
+    healthy(app)
+    assert "mlp, depth 5, batch 8" in words(app)
+    assert set(changes(app).values()) == {"0"}
+
+
+# going elsewhere and coming back
+
+
+def test_what_was_chosen_is_still_there_after_another_page():
+    app = opened(model="mlp", devices=["nvidia_t4", "nvidia_h100_sxm"], focus="nvidia_t4")
+    before = figures(app)
+    app.switch_page("views/hardware.py").run()
+    healthy(app)
+    app.switch_page("views/tune.py").run()
+    healthy(app)
+    assert figures(app) == before
+    assert app.selectbox(key="model").value == "mlp"
+    assert app.query_params["devices"] == ["nvidia_t4", "nvidia_h100_sxm"]
+
+
+def test_the_url_names_devices_as_the_command_line_does():
+    app = opened()
+    assert "devices" not in app.query_params  # the default is left out
+    app.multiselect(key="devices").set_value(["nvidia_t4", "hailo_8"]).run()
+    healthy(app)
+    assert app.query_params["devices"] == ["nvidia_t4", "hailo_8"]
+
+
+def test_a_device_taken_out_of_the_comparison_is_not_looked_at_any_more():
+    app = opened(focus="hailo_8")
+    assert "on **Hailo-8**" in words(app)
+    app.multiselect(key="devices").set_value(["nvidia_t4"]).run()
+    healthy(app)
+    assert app.selectbox(key="focus").value == "auto"
+    assert "on **NVIDIA T4**" in words(app)
+
+
+# examples and zoo models
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS, ids=lambda preset: preset.title)
+def test_an_example_is_a_configuration_of_devices_that_there_are(preset):
+    family = queries.families()[preset.model]
+    network = preset.network(family.defaults)
+    assert family.check(**dict(network.parameters)) == dict(network.parameters)
+    assert {*preset.devices, preset.baseline} <= {*queries.devices(), "auto"}
+    assert preset.question.endswith("?")
+
+
+def test_the_report_can_be_started_from():
+    app = opened()
+    next(button for button in app.button if button.label == "The Conv2D report").click().run()
+    healthy(app)
+    table = app.dataframe[0].value
+    # the published table: 1.82e-02, 1.09e-04, 2.42e-05, 1.09e-03 s
+    assert list(table["Latency (ms)"]) == pytest.approx([18.2, 0.109, 0.0242, 1.09], rel=5e-3)
+    assert list(table["Speedup (×)"]) == pytest.approx([1.0, 166.7, 750.0, 16.7], rel=3e-3)
+
+
+def test_a_zoo_model_is_searched_by_name(monkeypatch):
+    asked = []
+    honest = queries.session.answer
+
+    def as_conv2d_stack(model, parameters, **rest):
+        asked.append((model, parameters))
+        return honest("conv2d_stack", {}, **rest)
+
+    monkeypatch.setattr(queries.characterize.models, "zoo_names", lambda text: [f"timm/{text}"])
+    monkeypatch.setattr(queries, "zoo_parameters", lambda _name: ())
+    monkeypatch.setattr(queries.session, "answer", as_conv2d_stack)
+    monkeypatch.setattr(
+        queries.session, "kernels", lambda *_a, **k: kernels_of("conv2d_stack", **k)
+    )
+    app = opened(model="zoo")
+    assert "Type a part of a model's name" in words(app)
+    assert "Choose a zoo model" in words(app)
+    app.text_input(key="_zoo_words").set_value("tiny").run()
+    app.selectbox(key="zoo").set_value("timm/tiny").run()
+    healthy(app)
+    assert asked == [("timm/tiny", {})]
+    assert "timm/tiny, batch 1" in words(app)
+
+
+kernels_of = queries.session.kernels
 
 
 # what lies under

@@ -242,6 +242,23 @@ def test_a_view_in_another_order_or_of_a_part_is_an_obstacle_for_an_epilogue(sha
     assert kernels.kernels[1].reads == (y,)
 
 
+@pytest.mark.parametrize(
+    ("permuted", "expected"),
+    [(True, ["linear", "attention+clone"]), (False, ["linear", "attention", "clone"])],
+    ids=["query is a view by position", "query lies by head"],
+)
+def test_attention_writes_its_result_as_the_query_lies(permuted, expected):
+    net = Net()
+    x = net.input(2, 5, 32)
+    k = v = net.input(2, 4, 5, 8)
+    query = net.view(net.linear(x, 32), 2, 4, 5, 8) if permuted else net.input(2, 4, 5, 8)
+    out = net.op("scaled_dot_product_attention", (query, k, v), (2, 4, 5, 8))
+    joined = net.op("clone", (net.view(out, 2, 5, 4, 8),), (2, 5, 4, 8))
+    kernels = fuse(net.graph(joined))
+    assert patterns_of(kernels)[-len(expected) + 1 :] == expected[1:]
+    assert faults(kernels) == []
+
+
 def test_the_parts_of_a_tensor_are_read_one_by_one():
     net = Net()
     y = net.linear(net.input(2, 5, 32), 96)
@@ -351,6 +368,40 @@ def test_a_bush_of_elementwise_operators_is_one_kernel():
     kernels = fuse(net.graph(net.mul(left, right)))
     assert patterns_of(kernels) == ["pointwise x3"]
     assert kernels.kernels[0].reads == (a, b)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((2, 16, 1, 1), ["hardsigmoid+mul"]), ((16, 1, 1), ["hardsigmoid+mul"]), ((2, 16, 8, 8), ["hardsigmoid+mul"])],
+)
+def test_a_small_operand_is_computed_where_it_is_broadcast(shape, expected):
+    net = Net()
+    x, small = net.input(*IMAGE), net.input(*shape)
+    kernels = fuse(net.graph(net.mul(x, net.unary("hardsigmoid", small))))
+    assert patterns_of(kernels) == expected
+    assert kernels.kernels[0].reads == (small, x)
+    assert faults(kernels) == []
+
+
+def test_a_small_operand_that_others_read_too_is_computed_once():
+    net = Net()
+    gate = net.unary("hardsigmoid", net.input(2, 16, 1, 1))
+    kernels = fuse(net.graph(net.mul(net.input(*IMAGE), gate), net.mul(net.input(*IMAGE), gate)))
+    assert patterns_of(kernels)[0] == "hardsigmoid"
+    assert faults(kernels) == []
+
+
+def test_an_operand_is_computed_where_a_copy_or_a_permuted_view_reads_it():
+    net = Net()
+    x, other = net.input(4, 6), net.input(6, 4)
+    permuted = net.view(net.unary("exp", x), 6, 4)
+    assert patterns_of(fuse(net.graph(net.mul(other, permuted)))) == ["exp+mul"]
+
+
+def test_an_operand_that_is_read_in_part_is_computed_whole():
+    net = Net()
+    part = net.view(net.unary("tanh", net.input(4, 6)), 2, 6)
+    assert patterns_of(fuse(net.graph(net.relu(part)))) == ["tanh", "relu"]
 
 
 def test_siblings_that_read_the_same_value_share_a_pass():
@@ -505,6 +556,14 @@ def test_a_template_fuses_as_the_network_it_stands_for():
     assert [k.operators for k in symbolic.kernels] == [k.operators for k in concrete.kernels]
     assert [k.reads for k in symbolic.kernels] == [k.reads for k in concrete.kernels]
     assert patterns_of(symbolic) == ["conv+bn+relu", "conv+mul", "softmax"]
+
+
+def test_dimensions_that_are_added_are_equal_whatever_their_text():
+    # the two halves of d: d - (d + 1)//2 and (d + 1)//2
+    net = Net()
+    a, b = net.input("t", "d - (d + 1)//2"), net.input("t", "(d + 1)//2")
+    out = net.op("add", (net.unary("exp", a), net.unary("tanh", b)), ("t", "(d + 1)//2"))
+    assert patterns_of(fuse(net.graph(out))) == ["pointwise x3"]
 
 
 def _times(a, b):

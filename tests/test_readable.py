@@ -45,13 +45,14 @@ def test_the_sign_of_a_change_is_that_of_the_difference(now, before):
 
 
 @pytest.mark.parametrize(("values", "expected"), [
-    ([1.0, 2.0], False),
-    ([1.0, 100.0], True),
-    ([0.0, 1.0], False),  # zero has no place on a logarithmic axis
-    ([], False),
+    ([1.0, 2.0], "even"),
+    ([1.0, 100.0], "decade"),
+    ([1.0, 1000.0], "decades"),
+    ([0.0, 1.0], "even"),  # zero has no place on a logarithmic axis
+    ([], "even"),
 ])  # fmt: skip
 def test_an_axis_is_logarithmic_where_values_span_decades(values, expected):
-    assert readable.spans_decades(values) is expected
+    assert readable.spread(values) == expected
 
 
 def test_the_pinned_value_is_that_of_the_same_device():

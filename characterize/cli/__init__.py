@@ -18,7 +18,10 @@ from characterize import __version__
 from characterize.cli.parser import Parser
 from characterize.errors import CharacterizeError
 
-VERBS: Final = ("project", "sweep", "hardware", "models", "report", "store", "dashboard")
+VERBS: Final = (
+    "project", "sweep", "hardware", "models", "validate", "calibrate", "report", "store",
+    "dashboard",
+)  # fmt: skip
 """Modules of this package, in the order in which ``--help`` lists them."""
 
 FAILED: Final = 2

@@ -57,16 +57,19 @@ def regions(facts: Facts, takers: frozenset[Loop]) -> dict[int, Region]:
 
 
 def _with_copy(facts: Facts, call: int) -> Region:
-    """Attention, and the copy of its result that joins the heads.
+    """Attention, and the copy of its result that joins the heads, where that copy is none.
 
-    Flash-like kernels write ``[batch, position, head, channel]``, so that no copy is needed.
+    Flash-like kernels lay their result out as the query is: where the query is a view of
+    ``[batch, position, heads * channels]``, the result has the heads side by side already.
     """
     (value,) = facts.graph.operators[call].outputs
+    query = facts.graph.operators[call].inputs[0]
     uses = facts.uses[value]
-    if len(uses) != 1 or value in facts.escapes:
+    if len(uses) != 1 or value in facts.escapes or not facts.reads_all(uses[0], value):
         return (call,)
     copies = base_name(facts.graph.operators[uses[0]].name) in ("clone", "contiguous")
-    return (call, uses[0]) if copies and facts.reads_all(uses[0], value) else (call,)
+    permuted = not facts.in_order(call, facts.graph.values[query].source)
+    return (call, uses[0]) if copies and permuted else (call,)
 
 
 def _grow(facts: Facts, call: int, taken: set[int]) -> Region:

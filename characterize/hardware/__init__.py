@@ -13,6 +13,7 @@ from characterize.hardware.catalogue import check, classes, load, names, parse, 
 from characterize.hardware.energy import capped_latency_s, static_power_w
 from characterize.hardware.execution import estimate, execution_model
 from characterize.hardware.figures import Figure, FigureKind, Fit, Fitted
+from characterize.hardware.layouts import in_format
 from characterize.hardware.record import Profile
 from characterize.hardware.schema import FIELDS, KEYS, Field
 from characterize.hardware.writing import to_toml
@@ -31,6 +32,7 @@ __all__ = [
     "classes",
     "estimate",
     "execution_model",
+    "in_format",
     "load",
     "names",
     "parse",

@@ -25,17 +25,21 @@ HOMES: Final = MappingProxyType(
     {
         "reference": "characterize.hardware.reference",
         "roofline": "characterize.hardware.roofline",
+        "systolic_array": "characterize.hardware.tpu",
+        "domain_flow": "characterize.hardware.kpu",
+        "edge_cores": "characterize.hardware.edge_cpu",
         "simt_waves": "characterize.hardware.gpu",
+        "simd_cores": "characterize.hardware.cpu",
     }
 )
 """Name of an execution model -> the module that registers it."""
 
 BY_ARCHITECTURE: Final = MappingProxyType(
     {
-        Architecture.CPU: "roofline",
+        Architecture.CPU: "simd_cores",
         Architecture.GPU: "simt_waves",
-        Architecture.TPU: "roofline",
-        Architecture.KPU: "roofline",
+        Architecture.TPU: "systolic_array",
+        Architecture.KPU: "domain_flow",
     }
 )
 """The execution model of a profile that names none."""

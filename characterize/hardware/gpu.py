@@ -17,17 +17,24 @@ above the clock that their peak is stated for. No kernel is faster than its oper
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns, KernelEstimate
 from characterize.hardware import catalogue, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
-from characterize.hardware.roofline import TRANSCENDENTAL_FLOPS, columns_shape, traffic, work
+from characterize.hardware.roofline import (
+    TRANSCENDENTAL_FLOPS,
+    columns_shape,
+    smooth_maximum,
+    traffic,
+    work,
+)
 from characterize.records import KernelKind, Precision, Stack
 
 TILES: Final = ((256, 128), (128, 128), (128, 64), (64, 64), (128, 32), (64, 32))
@@ -37,6 +44,7 @@ _K = KernelKind
 _LIBRARY_AREAS: Final = (1.0, 9.0, 25.0, 49.0)  # depthwise kernels that cuDNN has a fast path for
 
 Efficiencies = Mapping[str, float]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ def simt_waves(
 ) -> KernelEstimate:
     """Tile and wave quantisation, cache residency, launches and what autocast adds."""
     known = efficiencies(profile, stack)
-    autocast = precision in (Precision.FP16, Precision.BF16)
+    autocast = precision is Precision.FP16  # whoever runs in bf16 converts the weights, once
     launched, shares = columns.launched(autocast=autocast, split_bias=True)
     times = kernel_times(launched, Device.of(profile, precision), known)
     step = step_factor(launched.count, times.kernel_s, known["dispatch"])
@@ -184,14 +192,9 @@ def kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) ->
     largest = np.maximum(columns.input_elements, columns.output_elements)
     huge = np.where(largest > HUGE_ELEMENTS, known["huge"], 1.0)
     compute, memory = np.broadcast_arrays(compute * huge, memory * huge)
-    return Times(compute, memory, powered(compute, memory, known["overlap"]) + known["launch"])
-
-
-def powered(first: Array, second: Array, sharpness: float) -> Array:
-    """``(a^p + b^p)^(1/p)`` without overflow."""
-    high, low = np.maximum(first, second), np.minimum(first, second)
-    ratio = np.divide(low, high, out=np.zeros_like(high), where=high > 0)
-    return np.asarray(high * (1.0 + ratio**sharpness) ** (1.0 / sharpness))
+    return Times(
+        compute, memory, smooth_maximum(compute, memory, known["overlap"]) + known["launch"]
+    )
 
 
 # compute
@@ -210,12 +213,14 @@ def compute_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Ar
     return np.maximum(seconds, floor)
 
 
-def _where(mask: Array, otherwise: Array, of: object, columns: KernelColumns) -> Array:
+def _where(
+    mask: Mask, otherwise: Array, of: Callable[[KernelColumns], Array], columns: KernelColumns
+) -> Array:
     """``of`` the rows where the mask holds for some configuration, ``otherwise`` in the others."""
     rows = np.flatnonzero(np.broadcast_to(mask, (len(columns.kind), mask.shape[1])).any(axis=1))
     if not len(rows):
         return otherwise
-    found = of(columns.rows(rows))  # type: ignore[operator]
+    found = of(columns.rows(rows))
     width = max(otherwise.shape[1], found.shape[1])
     result = np.broadcast_to(otherwise, (len(columns.kind), width)).copy()
     result[rows] = np.where(mask[rows] if len(mask) > 1 else mask, found, result[rows])
@@ -280,7 +285,7 @@ def _share(columns: KernelColumns, known: Efficiencies) -> Array:
     return np.where(patch, known["patch"], np.where(few, known["stem"], share))
 
 
-def _few_channels(columns: KernelColumns) -> Array:
+def _few_channels(columns: KernelColumns) -> Mask:
     dense = columns.is_kind(_K.CONVOLUTION)
     return dense & (columns.k / np.maximum(columns.kernel_area, 1.0) <= 4)
 

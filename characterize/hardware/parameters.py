@@ -75,7 +75,7 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
         "layout_grouped": Parameter(0.0, 0.0, 1.0, "copies where the model has grouped ones"),
         "vector_norm": Parameter(0.0, 0.0, 40.0, "instructions a batch norm and element"),
         "vector_function": Parameter(0.0, 0.0, 40.0, "instructions a transcendental and element"),
-        "vector_both": Parameter(0.0, 0.0, 150.0, "instructions where one kernel has both"),
+        "vector_both": Parameter(0.0, 0.0, 200.0, "instructions where one kernel has both"),
         "huge": _factor(1.1, "kernels with a tensor of more than 2^31 elements"),
     }
 )
@@ -85,3 +85,103 @@ MATRIX_SHARES: Final = (
     "convolution", "pointwise", "linear", "matmul", "grouped", "attention", "stem", "patch",
 )  # fmt: skip
 """Those of them that are shares of the matrix peak."""
+
+CPU: Final[Mapping[str, Parameter]] = MappingProxyType(
+    {
+        "convolution": _share(0.9, "convolutions larger than 1x1"),
+        "pointwise": _share(0.8, "1x1 convolutions"),
+        "grouped": _share(0.8, "grouped convolutions"),
+        "depthwise": _share(0.06, "depthwise convolutions", 0.005),
+        "linear": _share(0.8, "matrix products"),
+        "attention": _share(0.6, "attention kernels"),
+        "clock": Parameter(1.0, 0.5, 1.4, "sustained clock over the clock of the peak"),
+        "bandwidth": Parameter(0.55, 0.1, 0.97, "share of the memory bandwidth"),
+        "prologue": Parameter(16.0, 0.0, 200.0, "start of a row of products, in elements of k"),
+        "few_rows": Parameter(4.0, 0.0, 100.0, "start of a product, in rows"),
+        "attention_depth": Parameter(64.0, 0.0, 400.0, "softmax of a score, in elements of depth"),
+        "aliased": _factor(1.3, "products with a row that is a multiple of 4 KiB"),
+        "half_aliased": _factor(1.1, "products with a row that is a multiple of 1 KiB"),
+        "odd_depthwise": _factor(1.2, "depthwise convolutions of odd channel counts"),
+        "depthwise_taps": Parameter(8.0, 0.0, 100.0, "start of a depthwise output, in taps"),
+        "weights_convolution": _factor(5.0, "weight traffic of convolutions larger than 1x1"),
+        "weights_pointwise": _factor(1.7, "weight traffic of 1x1 convolutions"),
+        "weights_linear": _factor(1.2, "weight traffic of matrix products"),
+        "packing": Parameter(1.5, 0.0, 10.0, "more weight traffic where they exceed the cache"),
+        "memory_layer_norm": _factor(5.0, "traffic of layer norms"),
+        "memory_group_norm": _factor(3.0, "traffic of group norms"),
+        "memory_copy": _factor(1.2, "traffic of copies"),
+        "memory_pooling": _factor(1.5, "traffic of pooling and interpolation"),
+        "cache_share": Parameter(0.8, 0.1, 1.5, "share of the caches that keeps the last values"),
+        "cache_gain": Parameter(3.0, 1.0, 10.0, "bandwidth of the caches over that of memory"),
+        "function_flops": Parameter(700.0, 8.0, 3000.0, "flops in the time of a transcendental"),
+        "element_flops": Parameter(2.0, 1.0, 60.0, "flops in the time of an element's operation"),
+        "first_touch": Parameter(1e-10, 0.0, 1e-9, "page faults of a large tensor, s/B"),
+        "overlap": Parameter(2.0, 1.0, 6.0, "sharpness of the maximum of compute and memory"),
+        "call_convolution": Parameter(55e-6, 1e-6, 300e-6, "fixed time of a convolution, s"),
+        "call_product": Parameter(33e-6, 1e-6, 300e-6, "fixed time of a matrix product, s"),
+        "call_loop": Parameter(15e-6, 1e-6, 300e-6, "fixed time of any other kernel, s"),
+    }
+)
+"""Parameters of ``simd_cores``."""
+
+LARGE_TENSOR_BYTES: Final = 32e6
+"""Above this the allocator returns memory to the system, and its pages fault at every step."""
+
+SIMD_SHARES: Final = (
+    "convolution", "pointwise", "grouped", "depthwise", "linear", "attention",
+)  # fmt: skip
+"""Those of them that are shares of the SIMD peak."""
+
+_PRODUCT_SHARES: Final = (
+    "convolution", "pointwise", "linear", "matmul", "grouped", "attention", "stem", "patch",
+    "depthwise", "clock", "tile", "prologue", "attention_keys", "misaligned", "overlap", "launch",
+    "memory_depthwise", "layer_norm_row", "memory_group_norm",
+)  # fmt: skip
+FREE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "gpu.eager": (*_PRODUCT_SHARES, "memory_product", "memory_copy", "memory_pooling"),
+        "gpu.eager_nchw": (
+            *_PRODUCT_SHARES, "memory_product", "memory_pooling", "layout_dense",
+            "layout_pointwise",
+        ),
+        "gpu.compiled": (
+            *_PRODUCT_SHARES, "dispatch", "vector_norm", "vector_function", "vector_both",
+            "layout_grouped",
+        ),
+        "cpu.compiled": (
+            "convolution", "pointwise", "grouped", "depthwise", "linear", "attention",
+            "bandwidth", "cache_share", "memory_layer_norm", "weights_convolution",
+            "weights_pointwise", "weights_linear", "packing", "aliased", "half_aliased",
+            "function_flops", "element_flops", "call_convolution", "call_product", "call_loop",
+            "first_touch", "few_rows", "memory_copy", "depthwise_taps",
+        ),
+    }
+)  # fmt: skip
+"""What is fitted for a device's architecture and table, at most 25 numbers each."""
+
+STARTS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "gpu.eager_nchw": {
+            "layout_dense": 0.8, "layout_pointwise": 0.08, "group_norm_layout": 1.0,
+            "depthwise_slow": 3.0,
+        },
+        "gpu.compiled": {
+            "dispatch": 15e-6, "vector_norm": 8.0, "vector_function": 8.0, "vector_both": 50.0,
+            "layout_grouped": 0.06, "layer_norm_row": 60.0, "memory_product": 1.02,
+            "memory_copy": 1.0, "memory_pooling": 1.0, "memory_group_norm": 1.3,
+            "group_norm_layout": 1.5, "cache_share": 0.9,
+        },
+    }
+)  # fmt: skip
+"""Where a table's values start from, and stay unless they are fitted, if not at the parameter's own."""
+
+
+def table_key(architecture: str, table: str) -> str:
+    """The key of :data:`FREE` and :data:`STARTS` for a fitted table; engines are fitted as compiled.
+
+    >>> table_key("gpu", "eager_nchw"), table_key("cpu", "eager")
+    ('gpu.eager_nchw', 'cpu.compiled')
+    """
+    if architecture == "cpu":
+        return "cpu.compiled"
+    return f"{architecture}.{table if table.startswith('eager') else 'compiled'}"

@@ -63,7 +63,9 @@ def systolic_array(
         compute_s=compute_s,
         memory_s=memory_s,
         overhead_s=overhead_s,
-        tiles=np.maximum(np.broadcast_to(pieces, shape), pieces_of_chip(columns, profile, precision)),
+        tiles=np.maximum(
+            np.broadcast_to(pieces, shape), pieces_of_chip(columns, profile, precision)
+        ),
         compute_energy_j=np.broadcast_to(compute_j, shape),
         memory_energy_j=moved.off_chip * profile.memory_j_per_byte
         + moved.on_chip * profile.on_chip_j_per_byte,
@@ -93,13 +95,13 @@ def _pieces(columns: KernelColumns, profile: Profile) -> tuple[Array, Array]:
 
 
 def _moved(columns: KernelColumns, profile: Profile, precision: Precision) -> Traffic:
-    """Bytes by place; a device without memory gets the network's input over its link."""
+    """Bytes by place; where there is no memory, the network's input crosses the link, spread over
+    the kernels."""
     moved = traffic(columns, profile, precision)
     if not profile.on_chip_only:
         return moved
-    arrives = np.isinf(columns.input_distance)  # no kernel before touched it
-    entering = np.where(arrives, columns.input_elements * precision.bytes, 0.0)
-    return Traffic(moved.off_chip + entering, moved.on_chip)
+    entering = np.max(columns.entering_elements, axis=0, keepdims=True) * precision.bytes
+    return Traffic(moved.off_chip + entering / columns.count.sum(), moved.on_chip)
 
 
 def _memory_s(moved: Traffic, profile: Profile, shares: dict[str, float]) -> Array:

@@ -161,12 +161,16 @@ class Family:
 
         Choices and flags are taken as they are; parameters that are left out have their default.
         """
+        import numpy as np  # only sweeps ask for whole columns
+
         full = {**self.defaults, **values}
         result: Any = True
         for parameter in self.parameters:
             if parameter.low is not None and parameter.high is not None:
-                value = full[parameter.name]
-                result = result & (value >= parameter.low) & (value <= parameter.high)
+                asked = full[parameter.name]
+                # rules are about values in range: they may divide by one
+                full[parameter.name] = np.clip(asked, parameter.low, parameter.high)
+                result = result & (full[parameter.name] == asked)
         for rule in self.rules:
             result = result & rule.holds(*rule.arguments(full))
         return result

@@ -27,3 +27,10 @@ LAYOUT: Final = frozenset(f"aten.{name}" for name in _LAYOUT.split())
 
 IGNORED: Final = frozenset(f"aten.{name}" for name in _IGNORED.split())
 """Reserve memory or ask for a size: nothing moves and nothing is computed."""
+
+DROPOUTS: Final = frozenset(
+    f"aten.{kind}dropout{suffix}"
+    for kind in ("", "feature_", "alpha_", "feature_alpha_")
+    for suffix in ("", "_")
+)
+"""``(input, p, train)``: nothing at all when not training."""

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from characterize import costs
 from characterize.records import Frozen, Graph, Operator, Role, Value
-from characterize.tracing.operators import IGNORED, LAYOUT
+from characterize.tracing.operators import DROPOUTS, IGNORED, LAYOUT
 from characterize.tracing.shortcuts import SHORTCUTS
 
 _WEIGHTS = frozenset({Role.PARAMETER, Role.BUFFER, Role.CONSTANT, Role.DERIVED})
@@ -107,6 +107,8 @@ class Recorder(TorchDispatchMode):
         known = _KNOWN.get(func)
         if known is None:
             known = _KNOWN[func] = _Known(func)
+        if known.name in DROPOUTS and not args[2]:  # at inference it hands on what it is given
+            return args[0]
         if known.action is _Action.DECOMPOSE:
             with self:
                 result = func.decompose(*args, **kwargs)

@@ -1,0 +1,163 @@
+"""Measurements of real devices: reading them, and the kernels of what was measured.
+
+A file has one row a measurement: ``model, input_size, batch, precision, stack, memory_format,
+hardware, latency_s`` and, where they were measured, ``power_w`` and ``energy_j``; further columns
+(``source``, ``framework``) are kept and not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from characterize import errors, features, fusion, models, tracing
+from characterize.columns import KernelColumns
+from characterize.paths import data_directory
+from characterize.records import Graph, Precision, Stack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEEDED: Final = ("model", "input_size", "batch", "precision", "stack", "hardware", "latency_s")
+OPTIONAL: Final = ("memory_format", "power_w", "energy_j")
+FORMATS: Final = MappingProxyType({"channels_last": "nhwc", "contiguous": "nchw"})
+"""Other words for the memory formats."""
+
+TRACED_BATCH: Final = 2
+"""Networks are traced once at this batch and scaled: at 1, shapes broadcast that otherwise do not."""
+
+Progress = Callable[[str], None]
+
+
+def published() -> pd.DataFrame:
+    """The cited figures that come with the package: every file of whole networks.
+
+    Those that were replayed from a captured graph are no run of a stack, and left out.
+
+    Raises:
+        BrokenRecordError: a file breaks the contract.
+    """
+    import pandas as pd
+
+    files = [
+        file
+        for file in sorted((data_directory() / "published").glob("*.csv"))
+        if {*NEEDED} <= {*pd.read_csv(file, nrows=0, comment="#").columns}
+        and "graphs" not in file.name
+    ]
+    if not files:
+        msg = "No published figures come with this installation; name a file with --measurements."
+        raise errors.BrokenRecordError(msg)
+    return pd.concat([read(file) for file in files], ignore_index=True)
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """The measurements of a CSV file, checked.
+
+    Raises:
+        BrokenRecordError: it cannot be read, lacks a column, or holds something impossible.
+    """
+    import pandas as pd
+
+    file = Path(path)
+    try:
+        frame = pd.read_csv(file, comment="#")
+    except (OSError, ValueError) as error:
+        msg = f"{file.name} cannot be read as CSV: {error}."
+        raise errors.BrokenRecordError(msg) from error
+    missing = [name for name in NEEDED if name not in frame]
+    if missing:
+        msg = (
+            f"{file.name} lacks {', '.join(missing)}; measurements have the columns "
+            f"{', '.join((*NEEDED, *OPTIONAL))}."
+        )
+        raise errors.BrokenRecordError(msg)
+    for name in OPTIONAL:
+        if name not in frame:
+            frame[name] = "" if name == "memory_format" else np.nan
+    formats = frame["memory_format"].fillna("").astype(str).str.lower()
+    frame["memory_format"] = formats.replace(dict(FORMATS))
+    _check(frame, file.name)
+    return frame
+
+
+def _check(frame: pd.DataFrame, name: str) -> None:
+    for column in ("batch", "latency_s"):
+        wrong = ~(frame[column] > 0) if frame[column].dtype.kind in "if" else frame[column] != ""
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            msg = f"{name}, row {row + 2}: {column} is {frame[column].iloc[row]!r}, not above 0."
+            raise errors.BrokenRecordError(msg)
+    for column, kind in (("precision", Precision), ("stack", Stack)):
+        for value in frame[column].unique():
+            if value not in list(kind):
+                raise errors.unknown(column, str(value), kind)
+
+
+def family_of(model: str) -> str:
+    """The family of a model by its name's first word: ``timm/resnet50`` is a resnet.
+
+    >>> family_of("timm/tf_efficientnetv2_s.in1k"), family_of("timm/resnet50"), family_of("resnet")
+    ('efficientnetv2', 'resnet', 'resnet')
+    """
+    name = model.rpartition("/")[2].removeprefix("tf_")
+    found = re.match(r"[a-z]+(?:v[23](?![0-9]))?", name.lower())
+    return found.group(0) if found else name
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network at an input size whose measurements are looked at together."""
+
+    model: str
+    input_size: int | None
+    rows: tuple[int, ...]  # positions in the frame
+    graph: Graph | None
+    reason: str = ""  # why there is no graph
+
+
+def subjects(frame: pd.DataFrame, progress: Progress | None = None) -> Iterator[Subject]:
+    """Every network that was measured, traced once; one that can't be comes with its reason."""
+    say = progress or (lambda _text: None)
+    groups = list(frame.groupby(["model", "input_size"], dropna=False, sort=False).indices.items())
+    for place, ((model, size), rows) in enumerate(groups, 1):
+        number = None if size != size else int(size)
+        say(f"{place} of {len(groups)}: {model}")
+        positions = tuple(int(row) for row in rows)
+        try:
+            yield Subject(model, number, positions, _traced(str(model), number))
+        except errors.CharacterizeError as error:
+            yield Subject(model, number, positions, None, str(error))
+
+
+def _traced(model: str, size: int | None) -> Graph:
+    parameters: dict[str, Any] = {}
+    if size is not None:
+        known = models.zoo(model) if "/" in model else models.family(model)
+        names = [parameter.name for parameter in known.parameters]
+        place = next((n for n in ("input_size", "sequence_length") if n in names), "input_size")
+        parameters[place] = size
+    return tracing.trace(model, batch=TRACED_BATCH, **parameters)
+
+
+class Kernels:
+    """A traced network's kernels by stack, at any batch."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._of = lru_cache(maxsize=None)(self._columns)
+
+    def _columns(self, stack: Stack) -> KernelColumns:
+        return features.columns(fusion.fuse(self._graph, stack)).kernels
+
+    def at(self, stack: Stack, batches: Sequence[float]) -> KernelColumns:
+        """The kernels for a stack, one configuration a batch."""
+        factor = np.asarray(batches, dtype=np.float64)[None, :] / TRACED_BATCH
+        return self._of(stack).batched(factor)

@@ -1,0 +1,209 @@
+"""From measurements to a calibrated profile: fit, hold families back, state the error and the band.
+
+A device and stack is fitted on all of its measurements. How wrong the fit is on models that it has
+not seen is found by halving the families of models: each half is projected by a fit to the other.
+The median error and the 80 % band that a profile states are those of the halves that were not seen.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from characterize import calibration, errors, evidence
+from characterize.columns import Array, KernelColumns
+from characterize.hardware import Fit, Profile, cpu, gpu, parameters
+from characterize.records import Architecture, Confidence, Precision, Stack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST: Final = 5  # measurements of a device and stack below which nothing is fitted
+_EIGHTY_PERCENT: Final = 1.2815515655446004
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Launched kernels of many measured networks, one after another, ``[R, 1]``."""
+
+    columns: KernelColumns
+    starts: NDArray[np.int64]  # first row of each measurement
+    measured_s: Array
+    families: tuple[str, ...]
+
+    def some(self, wanted: NDArray[np.bool_]) -> Samples:
+        """The measurements where ``wanted`` holds."""
+        segment = self.segment
+        rows = np.flatnonzero(wanted[segment])
+        kept = segment[rows]
+        starts = np.flatnonzero(np.r_[True, kept[1:] != kept[:-1]])
+        names = tuple(name for name, keep in zip(self.families, wanted, strict=True) if keep)
+        return Samples(self.columns.rows(rows), starts, self.measured_s[wanted], names)
+
+    @property
+    def segment(self) -> NDArray[np.int64]:
+        """Which measurement each row belongs to."""
+        lengths = np.diff(np.append(self.starts, len(self.columns.kind)))
+        return np.repeat(np.arange(len(self.starts)), lengths)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted table, and its errors: on what it was fitted to, and on families held back."""
+
+    table: str
+    values: Mapping[str, float]
+    fitted: Array  # ln(projected / measured)
+    held: Array | None
+
+    @property
+    def error(self) -> float:
+        """Median absolute percentage error, held back where there are families enough."""
+        known = self.fitted if self.held is None else self.held
+        return float(np.median(np.abs(np.expm1(known))))
+
+    @property
+    def log_std(self) -> float:
+        """Width that puts four of five held-back measurements inside the band."""
+        known = self.fitted if self.held is None else self.held
+        return float(np.quantile(np.abs(known), 0.8)) / _EIGHTY_PERCENT
+
+
+def table_of(stack: str, memory_format: str, architecture: Architecture) -> str:
+    """The fitted table that a measurement belongs to: ``eager``, ``eager_nchw``, ``compiled``."""
+    eager = stack == Stack.EAGER and architecture is Architecture.GPU
+    return "eager_nchw" if eager and memory_format == "nchw" else str(stack)
+
+
+def gather(
+    frame: pd.DataFrame, profile: Profile, progress: evidence.Progress | None = None
+) -> tuple[dict[tuple[str, Precision], Samples], list[str]]:
+    """Launched kernels of every measurement, by table and precision; and what was left out."""
+    parts: dict[tuple[str, Precision], list[tuple[KernelColumns, float, str]]] = {}
+    left: list[str] = []
+    for subject in evidence.subjects(frame, progress):
+        if subject.graph is None:
+            left.append(f"{subject.model}: {subject.reason}")
+            continue
+        kernels = evidence.Kernels(subject.graph)
+        for position in subject.rows:
+            row = frame.iloc[position]
+            precision = Precision(row["precision"])
+            table = table_of(row["stack"], row["memory_format"], profile.architecture)
+            launched = _launched(kernels, profile, Stack(row["stack"]), precision, row["batch"])
+            found = (launched, float(row["latency_s"]), evidence.family_of(subject.model))
+            parts.setdefault((table, precision), []).append(found)
+    return {key: stacked(found) for key, found in parts.items()}, left
+
+
+def _launched(
+    kernels: evidence.Kernels, profile: Profile, stack: Stack, precision: Precision, batch: float
+) -> KernelColumns:
+    gpu_like = profile.architecture is Architecture.GPU
+    autocast = gpu_like and precision is Precision.FP16
+    found, _ = kernels.at(stack, [batch]).launched(autocast=autocast, split_bias=gpu_like)
+    return found
+
+
+def stacked(parts: Sequence[tuple[KernelColumns, float, str]]) -> Samples:
+    """Networks one after another: (launched kernels, measured seconds, family)."""
+    lengths = [len(columns.kind) for columns, _, _ in parts]
+    arrays: dict[str, Any] = {
+        "kind": np.concatenate([columns.kind for columns, _, _ in parts]),
+    }
+    for field in fields(KernelColumns):
+        if field.name not in ("kind", "lowerings"):
+            arrays[field.name] = np.concatenate(
+                [np.broadcast_to(getattr(c, field.name), (len(c.kind), 1)) for c, _, _ in parts]
+            )
+    return Samples(
+        KernelColumns(**arrays),
+        np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
+        np.array([seconds for _, seconds, _ in parts]),
+        tuple(family for _, _, family in parts),
+    )
+
+
+def predictor(samples: Samples, profile: Profile, precision: Precision) -> calibration.Predict:
+    """Seconds of every measurement as a function of the parameters' values."""
+    columns, starts, count = samples.columns, samples.starts, samples.columns.count
+    fixed = profile.inference_overhead_s
+    if profile.architecture is Architecture.GPU:
+        device = gpu.Device.of(profile, precision)
+        kernels = np.add.reduceat(count[:, 0], starts)
+
+        def of_gpu(values: Mapping[str, float]) -> Array:
+            seconds = (gpu.kernel_times(columns, device, values).kernel_s * count)[:, 0]
+            whole = np.add.reduceat(seconds, starts)
+            host, power = kernels * values["dispatch"], gpu.DISPATCH_SHARPNESS
+            return np.asarray((whole**power + host**power) ** (1.0 / power) + fixed)
+
+        return of_gpu
+    if profile.architecture is not Architecture.CPU:
+        msg = f"Only CPUs and GPUs can be calibrated so far; {profile.name} is none."
+        raise errors.UnsupportedError(msg)
+    processor = cpu.Device.of(profile, precision)
+    own = np.add.reduceat((columns.weight_elements * count)[:, 0], starts)
+    weights = own[samples.segment][:, None]
+
+    def of_cpu(values: Mapping[str, float]) -> Array:
+        seconds = cpu.kernel_times(columns, processor, values, weights)[2] * count
+        return np.asarray(np.add.reduceat(seconds[:, 0], starts) + fixed)
+
+    return of_cpu
+
+
+def calibrate(
+    samples: Samples, profile: Profile, table: str, precision: Precision, *, hold: bool = True
+) -> Calibration:
+    """Fit one table of a profile, and find its error on families held back."""
+    known = parameters.CPU if profile.architecture is Architecture.CPU else parameters.GPU
+    key = parameters.table_key(profile.architecture.value, table)
+    free, start = parameters.FREE[key], parameters.STARTS.get(key, {})
+
+    def fitted_on(part: Samples) -> calibration.Result:
+        predict = predictor(part, profile, precision)
+        return calibration.fit(predict, part.measured_s, known, free, start)
+
+    whole = fitted_on(samples)
+    held = None
+    first = half(samples.families)
+    if hold and min(first.sum(), (~first).sum()) >= LEAST:
+        held = np.empty(len(first))
+        predict = predictor(samples, profile, precision)
+        for side in (first, ~first):
+            values = fitted_on(samples.some(side)).values
+            held[~side] = np.log(predict(values) / samples.measured_s)[~side]
+    chosen = {name: _rounded(whole.values[name]) for name in known if name in {*free, *start}}
+    return Calibration(table, chosen, whole.residuals, held)
+
+
+def half(families: Sequence[str]) -> NDArray[np.bool_]:
+    """Every second family, in an order that depends on the names alone."""
+    names = sorted({*families}, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    first = {*names[::2]}
+    return np.array([name in first for name in families])
+
+
+def applied(profile: Profile, found: Calibration, source: str, today: datetime.date) -> Profile:
+    """The profile with a fitted table and its band."""
+    note = (
+        "error and band are of halves of the model families, each projected by a fit to the other"
+    )
+    if found.held is None:
+        note = "error and band are of the measurements it was fitted to: too few families"
+    fit = Fit(source, len(found.fitted), today, round(found.error, 4), note)
+    result = profile.with_fitted(f"efficiency.{found.table}", found.values, fit)
+    band = {"log_std": _rounded(found.log_std)}
+    result = result.with_fitted(f"uncertainty.{found.table}", band, fit)
+    return replace(result, confidence=Confidence.CALIBRATED)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
