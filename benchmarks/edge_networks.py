@@ -92,7 +92,7 @@ class C2f(nn.Module):
         """``[b, entering, h, w]`` to ``[b, leaving, h, w]``."""
         parts = list(self.enter(image).chunk(2, 1))
         for block in self.chain:
-            parts.append(block(parts[-1]))  # noqa: PERF401
+            parts.append(block(parts[-1]))
         return self.leave(torch.cat(parts, 1))
 
 
@@ -123,7 +123,7 @@ class Pyramid(nn.Module):
         """Same shape out as in."""
         parts = [self.enter(image)]
         for _ in range(3):
-            parts.append(self.pool(parts[-1]))  # noqa: PERF401
+            parts.append(self.pool(parts[-1]))
         return self.leave(torch.cat(parts, 1))
 
 
@@ -164,7 +164,9 @@ class Yolo8(nn.Module):
 
         c1, c2, c3, c4, c5 = map(channels, (64, 128, 256, 512, 1024))
         self.task = task
-        self.stem = nn.Sequential(ConvSilu(3, c1, 3, 2), ConvSilu(c1, c2, 3, 2), C2f(c2, c2, depth(3)))
+        self.stem = nn.Sequential(
+            ConvSilu(3, c1, 3, 2), ConvSilu(c1, c2, 3, 2), C2f(c2, c2, depth(3))
+        )
         self.third = nn.Sequential(ConvSilu(c2, c3, 3, 2), C2f(c3, c3, depth(6)))
         self.fourth = nn.Sequential(ConvSilu(c3, c4, 3, 2), C2f(c4, c4, depth(6)))
         self.fifth = nn.Sequential(ConvSilu(c4, c5, 3, 2), C2f(c5, c5, depth(3)))
@@ -282,7 +284,7 @@ class SsdResnet34(nn.Module):
         """Boxes and scores a map."""
         maps = [self.backbone(image)]
         for extra in self.extras:
-            maps.append(extra(maps[-1]))  # noqa: PERF401
+            maps.append(extra(maps[-1]))
         pairs = [scale for scale in maps for _ in range(2)]
         return [head(scale) for head, scale in zip(self.heads, pairs, strict=True)]
 
@@ -292,7 +294,9 @@ class Minimalistic(mobilenet.ImageClassifier):
 
     def __init__(self, *, large: bool) -> None:
         plan = mobilenet.V3_LARGE if large else mobilenet.V3_SMALL
-        plain = [(3, wide, leaving, False, "relu", stride) for _, wide, leaving, _, _, stride in plan]
+        plain = [
+            (3, wide, leaving, False, "relu", stride) for _, wide, leaving, _, _, stride in plan
+        ]
         features_ = mobilenet.version3_features(plain, 1.0, tail_divisor=1)
         for name, module in [*nn.Sequential(*features_).named_modules()]:
             if isinstance(module, nn.Hardswish):
@@ -330,15 +334,21 @@ def boards() -> dict[str, Network]:
     found: dict[str, Network] = {}
     for width in (0.25, 0.5, 0.75, 1.0):
         for size in (128, 160, 192, 224):
-            found[f"mobilenet_v1_{width}_{size}"] = family("mobilenet", size, version="v1", width=width)
+            found[f"mobilenet_v1_{width}_{size}"] = family(
+                "mobilenet", size, version="v1", width=width
+            )
     for width in (0.35, 0.5, 0.75, 1.0):
         for size in (96, 128, 160, 192, 224):
-            found[f"mobilenet_v2_{width}_{size}"] = family("mobilenet", size, version="v2", width=width)
+            found[f"mobilenet_v2_{width}_{size}"] = family(
+                "mobilenet", size, version="v2", width=width
+            )
     for width in (1.3, 1.4):
         found[f"mobilenet_v2_{width}_224"] = family("mobilenet", version="v2", width=width)
     for kind in ("small", "large"):
         for width in (0.75, 1.0):
-            found[f"mobilenet_v3_{kind}_{width}"] = family("mobilenet", version=f"v3_{kind}", width=width)
+            found[f"mobilenet_v3_{kind}_{width}"] = family(
+                "mobilenet", version=f"v3_{kind}", width=width
+            )
         found[f"mobilenet_v3_{kind}_minimalistic"] = plain(
             lambda large=kind == "large": Minimalistic(large=large), IMAGE
         )

@@ -24,13 +24,12 @@ from scipy.optimize import nnls
 
 from characterize import hardware
 from characterize.columns import KernelColumns
-from characterize.hardware import edge_cpu, kpu, tpu
+from characterize.hardware import edge_cpu, kpu, roofline, tpu
 from characterize.records import KernelKind, Precision, Stack
 
 ROUNDS: Final = 15
 FLOOR: Final = 0.02  # relative errors below this weigh alike
-CORAL_RESIDENT: Final = 7.0e6
-CORAL_CLOCK_HZ: Final = 480e6
+CORAL_RESIDENT: Final = 7.0 * 2**20
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -85,7 +84,7 @@ def summary(predicted: Any, measured: Any) -> dict[str, float]:
 def report(title: str, predicted: Any, measured: Any) -> None:
     """One line of a table."""
     found = summary(predicted, measured)
-    print(  # noqa: T201
+    print(
         f"| {title} | {found['n']} | {100 * found['median']:.1f} % | {100 * found['p90']:.0f} % |"
         f" {100 * found['bias']:+.1f} % | {found['rho']:.3f} | {found['log_std_80']:.2f} |"
     )
@@ -94,6 +93,12 @@ def report(title: str, predicted: Any, measured: Any) -> None:
 def total(columns: KernelColumns, values: Any) -> float:
     """A quantity of kernels, added up over a network."""
     return float((values * columns.count).sum())
+
+
+def whole_s(columns: KernelColumns, device: hardware.Profile, precision: Precision) -> float:
+    """What the package projects for a network under an engine."""
+    estimate = hardware.estimate(columns, device, precision, Stack.ENGINE)
+    return total(columns, estimate.latency_s) + device.inference_overhead_s
 
 
 # MLPerf edge boards
@@ -179,7 +184,7 @@ def boards(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> Non
             watts = fit(
                 np.column_stack([np.ones(len(rows)), work / mean_s]), rows.avg_power_w.to_numpy()
             )
-            print(f"{system} {precision}: {watts[0]:.2f} W, {watts[1] * 1e12:.0f} pJ a MAC")  # noqa: T201
+            print(f"{system} {precision}: {watts[0]:.2f} W, {watts[1] * 1e12:.0f} pJ a MAC")
     table = pd.concat(judged)
     quiet = (table.lat_p90_ms / table.lat_p50_ms).groupby([table.system, table.precision])
     calm = quiet.transform("median") < 1.35
@@ -199,22 +204,27 @@ def boards(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> Non
         "energy, without Xavier ArmNN",
         (powered.power * powered["mean"])[calm], energy_j[calm],
     )  # fmt: skip
-    shipped_boards(folder, known, fits)
+    shipped_boards(folder, traced, known, fits)
 
 
 SHIPPED: Final = {  # profile -> the system whose fit it holds
     "raspberry_pi_4": "rpi4-tflite-v2.7.1-ruy",
     "hardkernel_odroid_n2plus": "odroid-tflite-v2.7.1-ruy",
-    "firefly_rk3399": "firefly-tflite-v2.5.0-ruy",
     "nvidia_xavier_cpu": "xavier-power.0-fan.cool-tflite-v2.7.1-ruy",
 }
 
 
-def shipped_boards(folder: Path, known: Mapping[str, list[float]], fits: bool) -> None:
+def shipped_boards(
+    folder: Path,
+    traced: Mapping[str, KernelColumns],
+    known: Mapping[str, list[float]],
+    fits: bool,
+) -> None:
     """Both precisions of a board in one fit, int8 never slower than fp32: what profiles hold."""
     rows = board_rows(folder)
     for profile, system in SHIPPED.items():
-        chosen = rows[rows.system == system]
+        device = hardware.load(profile)
+        chosen = rows[(rows.system == system) & rows.precision.isin(device.precisions)]
         board = BOARDS[chosen.board.iloc[0]]
         wide = (chosen.precision == "fp32").to_numpy()
         single = np.array([known[name] for name in chosen.model])
@@ -224,9 +234,11 @@ def shipped_boards(folder: Path, known: Mapping[str, list[float]], fits: bool) -
         measured = chosen.lat_mean_ms.to_numpy() / 1e3
         groups = [family_of(name) for name in chosen.model]
         predicted = held_out(features, measured, groups, least)
-        for precision in ("fp32", "int8"):
+        for precision in sorted(set(chosen.precision)):
             here = (chosen.precision == precision).to_numpy()
-            report(f"{profile}, {precision}, as shipped", predicted[here], measured[here])
+            report(f"{profile}, {precision}", predicted[here], measured[here])
+            shipped = [whole_s(traced[n], device, Precision(precision)) for n in chosen.model[here]]
+            report(f"{profile}, {precision}, the profile (in sample)", shipped, measured[here])
         if fits:
             found = fit(features, measured, least)
             print_board(board, found[: len(BOARD_TERMS)], "int8")
@@ -236,10 +248,10 @@ def shipped_boards(folder: Path, known: Mapping[str, list[float]], fits: bool) -
 def print_board(board: Board, seconds: Matrix, precision: str) -> None:
     """Coefficients as shares of the board's figures."""
     shares = board.least(precision)[:6] / np.maximum(seconds[:6], 1e-30)
-    shares[5] *= board.fp32 / (board.fp32 if precision == "fp32" else board.int8)
+    shares[5] *= 1.0 if precision == "fp32" else board.int8 / board.fp32  # of the fp32 peak
     values = [*shares, *seconds[6:]]
     named = ", ".join(f"{k} = {v:.4g}" for k, v in zip(BOARD_TERMS, values, strict=True))
-    print(f"[efficiency.engine_{precision}] {named}")  # noqa: T201
+    print(f"[efficiency.engine_{precision}] {named}")
 
 
 # Coral Edge TPU
@@ -257,8 +269,8 @@ ODD: Final = ("DenseNet", "Inception-ResNet V2")
 def coral_features(columns: KernelColumns) -> tuple[list[float], float]:
     """Seconds at the padded peak, depthwise macs, activations; megabytes that cross the link."""
     device = hardware.load("google_coral_edge_tpu")
-    products, _ = edge_cpu_free_work(columns)
-    _, padding = tpu._pieces(columns, device)
+    products, _ = roofline.work(columns)
+    _, padding = tpu.pieces(columns, device)
     cycles_s = total(columns, products * padding) / device.peak(Precision.INT8)
     moved = columns.input_elements + columns.other_elements + columns.output_elements
     weights = total(columns, columns.weight_elements)
@@ -266,13 +278,6 @@ def coral_features(columns: KernelColumns) -> tuple[list[float], float]:
     spilled = max(0.0, weights - CORAL_RESIDENT)
     on_chip = total(columns, moved) + weights - spilled
     return [cycles_s, on_chip / 1e9], (spilled + entering) / 1e6
-
-
-def edge_cpu_free_work(columns: KernelColumns) -> tuple[Any, Any]:
-    """Operations on the array and on the vector unit."""
-    from characterize.hardware import roofline
-
-    return roofline.work(columns)
 
 
 def coral(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
@@ -297,11 +302,22 @@ def coral(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None
     report("Coral, without DenseNet and Inception-ResNet V2", alone, measured[usual])
     board = usual & (np.array(links) == "pcie")
     report("Coral Dev Board, without the two", predicted[board], measured[board])
+    every = np.array(links) == "pcie"
+    report("Coral Dev Board, all", predicted[every], measured[every])
+    device = hardware.load("google_coral_edge_tpu")
+    shipped = [whole_s(traced[name], device, Precision.INT8) for name in table.network[every]]
+    report("Coral Dev Board, the profile (in sample)", shipped, measured[every])
     if fits:
-        print(dict(zip(["array", "s/GB", *names], fit(features[usual], measured[usual]), strict=False)))  # noqa: T201
-        print(fit(features[usual], measured[usual])[-4:])  # noqa: T201
-        for network, link, one, other in zip(table.network, links, predicted, measured, strict=True):
-            print(f"  {network} {link} {1e3 * other:.1f} ms, projected {one / other:.2f} of it")  # noqa: T201
+        print(
+            dict(
+                zip(["array", "s/GB", *names], fit(features[usual], measured[usual]), strict=False)
+            )
+        )
+        print(fit(features[usual], measured[usual])[-4:])
+        for network, link, one, other in zip(
+            table.network, links, predicted, measured, strict=True
+        ):
+            print(f"  {network} {link} {1e3 * other:.1f} ms, projected {one / other:.2f} of it")
 
 
 # Dataflow
@@ -313,9 +329,11 @@ def _one(mask: Any) -> Any:
 
 def fabric_features(columns: KernelColumns, group: int) -> dict[str, float]:
     """Padded products, depthwise macs, activations, functions, layers and weights of a network."""
-    device = hardware.load("hailo_8").with_({"units.array_rows": group, "units.array_columns": group})
-    layout = kpu._map(columns, device, Precision.INT8)
-    products, _ = edge_cpu_free_work(columns)
+    device = hardware.load("hailo_8").with_(
+        {"units.array_rows": group, "units.array_columns": group}
+    )
+    layout = kpu.lay_out(columns, device, Precision.INT8)
+    products, _ = roofline.work(columns)
     depthwise = columns.is_kind(KernelKind.DEPTHWISE_CONVOLUTION)
     moved = columns.input_elements + columns.other_elements + columns.output_elements
     return {
@@ -323,6 +341,7 @@ def fabric_features(columns: KernelColumns, group: int) -> dict[str, float]:
         "depthwise": total(columns, columns.macs * depthwise) / 1e12,
         "moved": total(columns, moved) / 1e9,
         "functions": total(columns, columns.transcendentals) / 1e9,
+        "sliced": total(columns, columns.sliced_elements) / 1e9,
         "layers": total(columns, _one(columns.is_kind(*kpu.LAYERS))),
         "weights": total(columns, columns.weight_elements) / 1e9,
     }
@@ -340,12 +359,14 @@ def hailo_family(name: str) -> str:
 
 def context_rule(table: pd.DataFrame) -> tuple[float, float]:
     """Layers and weights (in 10^9 bytes) at which a network is cut, with the fewest wrong."""
-    best = (len(table) + 1.0, 0.0, 0.0)
+    found = []
     for layers in range(60, 205, 5):
         for weights in np.arange(20, 80, 2) / 1e3:
             full = table.layers / layers + table.weights / weights >= 1.0
-            best = min(best, (float((full != table.several).sum()), -layers, -weights))
-    return -best[1], -best[2]
+            found.append((int((full != table.several).sum()), float(layers), float(weights)))
+    fewest = min(found)[0]
+    best = [each for each in found if each[0] == fewest]
+    return best[len(best) // 2][1:]
 
 
 def hailo(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
@@ -373,19 +394,27 @@ def hailo(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None
         wrong += int((cut != unseen.several)[unseen.batch == 1].sum())
         known[judged] = hailo_terms(unseen, unseen.several) @ found
         guessed[judged] = hailo_terms(unseen, cut) @ found
+    shipped = [shipped_hailo_s(traced[line.name], line.batch) for line in table.itertuples()]
     report("Hailo-8, contexts known", known, table.seconds)
     report("Hailo-8, contexts predicted", guessed, table.seconds)
+    report("Hailo-8, the profile (in sample)", shipped, table.seconds)
     thick = ~table.family.isin(["espcn", "squeezenet_v1.1"])
     report("the same without ESPCN, SqueezeNet", guessed[thick], table.seconds[thick])
     one = (~table.several).to_numpy()
     report("networks in one context", known[one], table.seconds[one])
     report("networks in several", known[~one], table.seconds[~one])
-    print(f"contexts predicted wrongly: {wrong} of {table.name.nunique()}")  # noqa: T201
+    print(f"contexts predicted wrongly: {wrong} of {table.name.nunique()}")
     if fits:
-        print(fit(hailo_terms(table, table.several), table.seconds.to_numpy()))  # noqa: T201
-        print(context_rule(table.drop_duplicates("name")))  # noqa: T201
+        print(fit(hailo_terms(table, table.several), table.seconds.to_numpy()))
+        print(context_rule(table.drop_duplicates("name")))
         for line, one_ in zip(table.itertuples(), guessed, strict=True):
-            print(f"  {line.name} batch {line.batch}: {one_ / line.seconds:.2f}")  # noqa: T201
+            print(f"  {line.name} batch {line.batch}: {one_ / line.seconds:.2f}")
+
+
+def shipped_hailo_s(columns: KernelColumns, batch: int) -> float:
+    """Seconds a frame as the profile projects them."""
+    device = hardware.load("hailo_8")
+    return whole_s(columns.batched(float(batch)), device, Precision.INT8) / batch
 
 
 def hailo_terms(table: pd.DataFrame, several: Any) -> Matrix:
@@ -403,18 +432,21 @@ def k230(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
     for name, columns in traced.items():
         features = fabric_features(columns, 24)
         cells = {"yolov8s_pose": 8400, "yolov8n_pose_640": 8400, "yolov8n_pose_320": 2100}
-        eight = "yolov8" in name
-        lines.append([features["dense"] + features["depthwise"], features["functions"],
-                      features["functions"] * eight, cells.get(name, 0)])  # fmt: skip
+        work = features["dense"] + features["depthwise"]
+        lines.append([work, features["functions"], features["sliced"], cells.get(name, 0)])
         measured.append(1 / table.loc[name].fps)
     every, seconds = np.array(lines, dtype=float), np.array(measured)
-    for title, chosen in (("products only", [0]), ("as shipped: and functions, decoding", [0, 1, 3]),
-                          ("functions charged to YOLOv8 only", [0, 2, 3])):  # fmt: skip
+    for title, chosen in (
+        ("products only", [0]),
+        ("products, functions, decoding", [0, 1, 3]),
+        ("products, slices, decoding (as shipped)", [0, 2, 3]),
+        ("all four", [0, 1, 2, 3]),
+    ):
         predicted = held_out(every[:, chosen], seconds, list(traced))
         report(f"K230, {title}", predicted, seconds)
         if fits:
-            print(fit(every[:, chosen], seconds))  # noqa: T201
-            print(dict(zip(traced, np.round(predicted / seconds, 2), strict=True)))  # noqa: T201
+            print(fit(every[:, chosen], seconds))
+            print(dict(zip(traced, np.round(predicted / seconds, 2), strict=True)))
 
 
 # TPU v3
@@ -427,10 +459,11 @@ def tpu_v3(folder: Path, traced: Mapping[str, KernelColumns], _fits: bool) -> No
     device = hardware.load("google_tpu_v3")
     for name, columns in traced.items():
         estimate = hardware.estimate(columns, device, Precision.BF16, Stack.COMPILED)
-        seconds = total(columns, estimate.latency_s) + device.inference_overhead_s
-        batch = float(columns.input_elements.max() * 0 + TPU_BATCH)
-        projected, measured = 4 * batch / seconds, slice_.loc[name].samples_per_s
-        print(f"| {name} | {measured:.0f} /s | {projected:.0f} /s | {projected / measured - 1:+.1%} |")  # noqa: T201
+        seconds = total(columns, estimate.latency_s)  # calls follow each other without a gap
+        projected, measured = 4 * TPU_BATCH / seconds, slice_.loc[name].samples_per_s
+        print(
+            f"| {name} | {measured:.0f} /s | {projected:.0f} /s | {projected / measured - 1:+.1%} |"
+        )
 
 
 TPU_BATCH: Final = 256
@@ -443,7 +476,7 @@ def traced(kind: str, cache: Path | None) -> Mapping[str, KernelColumns]:
     """The networks of one set; kept in a folder where one is given."""
     kept = cache / f"{kind}.pickle" if cache else None
     if kept and kept.exists():
-        found: Mapping[str, KernelColumns] = pickle.loads(kept.read_bytes())  # noqa: S301
+        found: Mapping[str, KernelColumns] = pickle.loads(kept.read_bytes())
         return found
     batch = TPU_BATCH if kind == "tpu" else 1
     found = {n: replace(c, lowerings=None) for n, c in edge_networks.columns(kind, batch)}
@@ -460,7 +493,7 @@ def main() -> None:
     parser.add_argument("--fits", action="store_true", help="print what a fit on everything gives")
     parser.add_argument("--cache", type=Path, help="folder to keep traced networks in")
     asked = parser.parse_args()
-    print("| | n | median | p90 | bias | rho | log std of 80 % |\n|---|---|---|---|---|---|---|")  # noqa: T201
+    print("| | n | median | p90 | bias | rho | log std of 80 % |\n|---|---|---|---|---|---|---|")
     for name in asked.sets:
         CHECKS[name](asked.measurements, traced(name, asked.cache), asked.fits)
 

@@ -23,6 +23,7 @@ _PER_SAMPLE = (
     "macs", "worked_macs", "vector_flops", "transcendentals", "input_elements", "other_elements",
     "output_elements", "fixed_read_bytes", "fixed_write_bytes", "intermediate_elements",
     "input_distance", "other_distance", "entering_elements",
+    "sliced_elements",
 )  # fmt: skip
 
 
@@ -80,6 +81,7 @@ class KernelColumns:
     other_distance: Array = field(default_factory=_never)  # the largest and the other inputs
     input_weight_distance: Array = field(default_factory=_none)  # weights moved since then
     other_weight_distance: Array = field(default_factory=_none)
+    sliced_elements: Array = field(default_factory=_none)  # read of part of a larger value
     entering_elements: Array = field(default_factory=_none)  # [1, N] the network's inputs
     lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
 

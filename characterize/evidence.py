@@ -93,7 +93,7 @@ def _check(frame: pd.DataFrame, name: str) -> None:
         wrong = ~(frame[column] > 0) if frame[column].dtype.kind in "if" else frame[column] != ""
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            msg = f"{name}, row {row + 2}: {column} is {frame[column].iloc[row]!r}, not above 0."
+            msg = f"{name}, row {row + 2}: {column} is {frame[column].iloc[row]}, not above 0."
             raise errors.BrokenRecordError(msg)
     for column, kind in (("precision", Precision), ("stack", Stack)):
         for value in frame[column].unique():
@@ -108,7 +108,7 @@ def family_of(model: str) -> str:
     ('efficientnetv2', 'resnet', 'resnet')
     """
     name = model.rpartition("/")[2].removeprefix("tf_")
-    found = re.match(r"[a-z]+(?:v[23](?![0-9]))?", name.lower())
+    found = re.match(r"[a-z]+?(?:v[2-9])?(?![a-z])", name.lower())
     return found.group(0) if found else name
 
 

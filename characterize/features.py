@@ -154,9 +154,15 @@ class _Bound:
             found = self._known[index] = self._binder.value(self._values[index])
         return found
 
+    def operator(self, operator: Operator) -> Operator:
+        """The operator with its attributes bound."""
+        return self._binder.operator(operator)
+
 
 def _cost(operator: Operator, values: _Bound) -> Cost:
-    return operator.cost if operator.cost is not None else costs.price(operator, values)
+    if operator.cost is not None:
+        return operator.cost
+    return costs.price(values.operator(operator), values)
 
 
 def _numel(shape: Iterable[Any], binder: Binder) -> Count:
@@ -213,6 +219,7 @@ _FIELDS = [
     "derived",
     "computed_weights",
     "beside_grouped",
+    "sliced_elements",
 ]
 _HISTORY = [
     "input_distance",
@@ -303,8 +310,12 @@ def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
     activations: list[tuple[int, Count]] = []  # (which read, elements)
     weights: Count = 0
     fixed: Count = 0
+    sliced: Count = 0
     for place, traffic in enumerate(row.reads):
         numel = _moved(row, traffic, priced, binder, reading=True)
+        if traffic.value is not traffic.source and not traffic.weight:
+            whole = _numel(traffic.source.shape, binder)
+            sliced = sliced + numel * (numel < whole)
         if traffic.value.dtype not in _FLOATS:
             fixed = fixed + numel * _FIXED_BYTES.get(traffic.value.dtype, 8)
         elif traffic.weight:
@@ -321,6 +332,7 @@ def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
         "other_elements": total - largest,
         "weight_elements": weights,
         "fixed_read_bytes": fixed,
+        "sliced_elements": sliced,
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from characterize.errors import BrokenRecordError
-from characterize.records import Dim, Graph, Shape, Value
+from characterize.records import Dim, Frozen, Graph, Operator, Shape, Value
 
 _NODES = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant, ast.Load,
@@ -147,6 +147,33 @@ class Binder:
         """A value with its shape bound."""
         return replace(value, shape=self.shape(value.shape))
 
+    def operator(self, operator: Operator) -> Operator:
+        """An operator with the sizes among its attributes bound (the groups of a convolution)."""
+        changed = {
+            name: bound
+            for name, value in operator.attributes.items()
+            if (bound := self._attribute(value)) is not value
+        }
+        if not changed:
+            return operator
+        return replace(operator, attributes=Frozen({**operator.attributes, **changed}))
+
+    def _attribute(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.dim(value) if self._is_size(value) else value
+        if isinstance(value, tuple):
+            bound = tuple(self._attribute(item) for item in value)
+            return value if all(a is b for a, b in zip(bound, value, strict=True)) else bound
+        return value
+
+    def _is_size(self, text: str) -> bool:
+        """Whether a text attribute is an expression over our symbols, not a word such as "mean"."""
+        try:
+            names = free(text)
+        except BrokenRecordError:
+            return False
+        return bool(names) and names <= self._values.keys()
+
 
 def bind(graph: Graph, values: Mapping[str, Any]) -> Graph:
     """The graph with every expression replaced by its integer or array (costs are not filled)."""
@@ -154,4 +181,5 @@ def bind(graph: Graph, values: Mapping[str, Any]) -> Graph:
         return graph
     binder = Binder(values)
     bound = tuple(binder.value(value) for value in graph.values)
-    return replace(graph, values=bound, symbols=(), guards=())
+    operators = tuple(binder.operator(operator) for operator in graph.operators)
+    return replace(graph, values=bound, operators=operators, symbols=(), guards=())

@@ -52,7 +52,7 @@ def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
     )
     axis = alt.Axis(labelExpr=f"format(datum.value, '~s') + '{unit}'", tickCount=4, grid=True)
     base = alt.Chart(rows).encode(y=y)
-    bars = base.mark_bar(height=16).encode(
+    bars: alt.Chart = base.mark_bar(height=16).encode(
         x=alt.X("value:Q", title=heading, stack="zero", axis=axis, scale=alt.Scale(padding=0)),
         color=_bound_colour(),
         order=alt.Order("bound_order:Q"),
@@ -94,7 +94,7 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
     )
     base = alt.Chart(rows).encode(x=x, y=y)
     styles = alt.Scale(domain=list(_DASHES), range=list(_DASHES.values()))
-    lines = (
+    lines: alt.Chart = (
         base.transform_filter("datum.role === 'ceiling'")
         .mark_line(strokeWidth=1.6, aria=False)
         .encode(
@@ -103,12 +103,13 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
             strokeDash=alt.StrokeDash("style:N", scale=styles, legend=None),
         )
     )
-    names = [
-        base.transform_filter(f"datum.role === 'name_{side}'")
-        .mark_text(align=side, baseline="bottom", dx=dx, dy=-3, fontSize=11)
-        .encode(text="line:N", color=_reference())
-        for side, dx in (("left", 2), ("right", -2))
-    ]
+    left = base.transform_filter("datum.role === 'name_left'").mark_text(
+        align="left", baseline="middle", dx=6, fontSize=11
+    )
+    right = base.transform_filter("datum.role === 'name_right'").mark_text(
+        align="right", baseline="bottom", dx=-2, dy=-3, fontSize=11
+    )
+    names = [each.encode(text="line:N", color=_reference()) for each in (left, right)]
     points = (
         base.transform_filter("datum.role === 'kernel'")
         .mark_point(filled=True, opacity=0.85)
@@ -232,4 +233,11 @@ def _reference() -> alt.ColorDatum:
 def _log_axis(unit: str) -> alt.Axis:
     """Powers of ten with SI prefixes."""
     written = f"format(datum.value, '~s') + '{unit}'"
-    return alt.Axis(labelExpr=f"{_ROUND} ? {written} : ''", grid=True, labelOverlap="greedy")
+    decades = {"condition": {"test": _ROUND, "value": 1}, "value": 0}
+    return alt.Axis(
+        labelExpr=f"{_ROUND} ? {written} : ''",
+        grid=True,
+        gridOpacity=decades,
+        tickOpacity=decades,
+        labelOverlap="greedy",
+    )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from characterize.errors import CharacterizeError
 from characterize.models import Parameter
 from dashboard import links, palette, queries, state
 from dashboard.queries import AUTO, Device, Network
@@ -41,12 +42,18 @@ class Comparison:
 
 
 def chosen_network() -> Network | None:
-    """The network that the controls stand at; ``None`` until a zoo model is chosen."""
+    """The network that the controls stand at; ``None`` until a zoo model can be."""
     held = st.session_state
     model = held.get(links.ZOO_NAME) if held[links.MODEL] == links.ZOO else held[links.MODEL]
     if not model:
         return None
-    values = [(p.name, held[links.key_of(model, p.name)]) for p in _parameters_of(model)]
+    try:
+        keys = {p.name: links.key_of(model, p.name) for p in _parameters_of(model)}
+    except CharacterizeError:
+        return None  # the sidebar says why
+    values = [(name, held[key]) for name, key in keys.items()]
+    zoo = [links.ZOO_NAME] if held[links.MODEL] == links.ZOO else []
+    links.keep([*keys.values(), *zoo, links.BATCH, links.PRECISION, links.STACK])
     stack = held[links.STACK] or links.DEFAULT_STACK
     return Network(model, tuple(values), int(held[links.BATCH]), held[links.PRECISION], stack)
 
@@ -85,9 +92,12 @@ class Controls:
     def network(self) -> None:
         """Which network, and how it is run."""
         st.header("Network", anchor=False)
-        model = self._model()
-        if model:
-            self._parameters(model)
+        try:
+            model = self._model()
+            if model:
+                self._parameters(model)
+        except CharacterizeError as error:  # a zoo's library that is missing or cannot be used
+            st.error(str(error), icon=":material/error:")
         st.header("Run", anchor=False)
         self.parameter(BATCH, links.BATCH)
         st.selectbox(

@@ -108,7 +108,7 @@ def time_rows(kernel: Mapping[str, Any], peak: float, bytes_per_s: float) -> dic
         "What it is": [
             _rate(work, "flop", compute, peak, "the peak"),
             _rate(kernel["memory_bytes"], "B", memory, bytes_per_s, "the bandwidth"),
-            "fixed time a kernel",
+            "starting the kernel",
             "the parts overlap as the execution model says, below",
         ],
     }

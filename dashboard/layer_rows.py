@@ -65,7 +65,7 @@ def matching(kernels: Columns, words: str) -> dict[str, list[Any]]:
     return take(kernels, found)
 
 
-_TEXTS: Final = ("label", "module", "pattern", "kind", "shapes", "bottleneck", "reason")
+_TEXTS: Final = ("label", "module", "pattern", "kind", "shapes", "bottleneck")
 
 
 def _has(text: str, words: Sequence[str]) -> bool:
@@ -98,10 +98,10 @@ def by_module(
 ) -> dict[str, list[Any]]:
     """The frame of ``charts_layers.modules``: one row a module and what binds its kernels."""
     names = [group.path or ROOT for group in groups for _ in range(group.size)]
-    totals: Counter[str] = Counter()
+    totals: dict[str, float] = {}
     for name, value in zip(names, kernels[column], strict=True):
-        totals[name] += float(value)
-    kept = {name for name, _ in totals.most_common(BARS)}
+        totals[name] = totals.get(name, 0.0) + float(value)
+    kept = set(sorted(totals, key=lambda name: -totals[name])[:BARS])
     rest = f"{len(totals) - len(kept)} other modules"
     names = [name if name in kept else rest for name in names]
     parts: dict[tuple[str, str], list[float]] = {}

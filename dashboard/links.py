@@ -48,6 +48,7 @@ PREFERRED: Final = (
 )
 """What is compared at first: two devices of each architecture, one small and one large."""
 
+_KEPT: Final = "_kept"  # what bound controls stood at on the page before
 _WRITTEN: Final = "_link."  # what the URL held for a name when it was last written or read
 
 
@@ -99,6 +100,8 @@ def adopt(page: str, names: Sequence[str]) -> None:
     links = linked()
     came_from_elsewhere = st.session_state.get("_page", page) != page
     st.session_state["_page"] = page
+    if came_from_elsewhere:
+        _recall()
     for name in names:
         link, memory = links[name], f"{_WRITTEN}{name}"
         said = st.query_params.get_all(name)
@@ -111,6 +114,19 @@ def adopt(page: str, names: Sequence[str]) -> None:
             if came_from_elsewhere or name not in st.session_state:
                 st.session_state[name] = link.value(held)
             publish(name)
+
+
+def keep(names: Iterable[str]) -> None:
+    """Remember what bound controls stand at, so that those of the next page start there."""
+    held = st.session_state
+    held[_KEPT] = {**held.get(_KEPT, {}), **{name: held[name] for name in names}}
+
+
+def _recall() -> None:
+    """Set the controls that :func:`keep` was told of, unless the URL says otherwise."""
+    for name, value in st.session_state.get(_KEPT, {}).items():
+        if name not in st.query_params:
+            st.session_state[name] = value
 
 
 def publish(name: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-COMFORTABLE: Final = 28  # boxes that are looked through without scrolling for long
+COMFORTABLE: Final = 20  # boxes that are looked through without scrolling for long
 MOST: Final = 160  # boxes that are ever drawn; more are folded
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from characterize.records import Precision
 
 MARGIN: Final = 1.6  # of the range of the points, beyond them
-ROOM: Final = 5.0  # beyond them where names stand
+ROOM: Final = 10.0  # to their right, where names stand
+CORNER: Final = 300.0  # ratio of intensities that the names in the upper left corner take
+LINE: Final = 2.2  # ratio of throughputs from one name to the next below
+DASH: Final = {"memory": "— ", "on_chip": "- - "}  # how the lines of the names there are drawn
 APART: Final = 1.9  # ratio of two ceilings whose names do not touch
 
 
@@ -77,7 +80,7 @@ def frame(kernels: Columns, bounds: Sequence[Ceiling]) -> tuple[dict[str, list[A
     points, without = _points(kernels)
     if not points:
         return {}, without
-    left = min(point["intensity"] for point in points) / ROOM
+    left = min(point["intensity"] for point in points) / MARGIN
     right = max(point["intensity"] for point in points) * ROOM
     low = min(point["achieved"] for point in points) / MARGIN
     flats = [bound.flops_per_s for bound in bounds if math.isfinite(bound.flops_per_s)]
@@ -85,11 +88,21 @@ def frame(kernels: Columns, bounds: Sequence[Ceiling]) -> tuple[dict[str, list[A
     peak = next((bound.flops_per_s for bound in bounds if bound.kind == "peak"), max(flats))
     if slopes:
         right = max(right, ROOM * peak / min(slopes))
-        left = min(left, peak / max(slopes) / ROOM)
-        low = min(low, left * min(slopes))
+        left = min(left, peak / max(slopes) / CORNER)
     rows = [*points]
     for bound in bounds:
         rows += _drawn(bound, left, right, low, peak, min(slopes, default=math.inf))
+    corner = [bound for bound in bounds if bound.kind in DASH]
+    rows += [
+        {
+            "role": "name_left",
+            "intensity": left,
+            "achieved": max(flats) / LINE**place,
+            "line": f"{DASH[bound.kind]}{bound.text}",
+            "style": bound.kind,
+        }
+        for place, bound in enumerate(corner)
+    ]
     names = list(dict.fromkeys(name for each in rows for name in each))
     return {name: [each.get(name) for each in rows] for name in names}, without
 
@@ -133,17 +146,17 @@ def _point(kernel: dict[str, Any], whole: float) -> dict[str, Any]:
 def _drawn(
     bound: Ceiling, left: float, right: float, low: float, peak: float, memory: float
 ) -> list[dict[str, Any]]:
-    """Both ends of a ceiling and its name, inside the picture."""
+    """Both ends of a ceiling, inside the picture, and the name of a flat one."""
     if math.isfinite(bound.flops_per_s):
         # a flat ceiling begins where the memory's slope reaches it
         start = bound.flops_per_s / memory if math.isfinite(memory) else left
         ends = [(min(max(left, start), right), bound.flops_per_s), (right, bound.flops_per_s)]
-        place, side = ends[1], "right"
+        names = [("name_right", ends[1])]
     else:
         start = max(left, low / bound.bytes_per_s)
         stop = peak / bound.bytes_per_s
-        ends = [(start, start * bound.bytes_per_s), (stop, peak)]
-        place, side = ends[0], "left"
-    shared = {"line": bound.text, "style": bound.kind}
-    rows = [{"role": "ceiling", "intensity": x, "achieved": y, **shared} for x, y in ends]
-    return [*rows, {"role": f"name_{side}", "intensity": place[0], "achieved": place[1], **shared}]
+        ends, names = [(start, start * bound.bytes_per_s), (stop, peak)], []
+    return [
+        {"role": role, "intensity": x, "achieved": y, "line": bound.text, "style": bound.kind}
+        for role, (x, y) in [*(("ceiling", end) for end in ends), *names]
+    ]

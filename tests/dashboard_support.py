@@ -1,9 +1,10 @@
 """Rows and kernels of a made-up network on made-up devices, for tests of the dashboard."""
 
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-ROWS = {
+ROWS: dict[str, list[Any]] = {
     "model": ["conv2d_stack"] * 3,
     "hardware": ["a_cpu", "a_gpu", "a_kpu"],
     "architecture": ["cpu", "gpu", "kpu"],
@@ -17,7 +18,7 @@ ROWS = {
     "energy_j": [1.0, 0.5, 0.1],
     "speedup": [1.0, 100.0, 5.0],
 }
-KERNELS = {
+KERNELS: dict[str, list[Any]] = {
     "kernel": ["conv1+relu1", "conv2+relu2", "fc"],
     "module": ["conv1", "conv2", "fc"],
     "pattern": ["conv+relu", "conv+relu", "linear"],

@@ -1,5 +1,6 @@
 """What the dashboard does, without a browser: pages, URL, pins, errors, files."""
 
+import functools
 import subprocess
 import sys
 import textwrap
@@ -8,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from characterize import models, session, store
 from characterize.errors import InvalidValueError, StoreError
 from dashboard import keeping, links, palette, presets, queries, state
 from dashboard.queries import Network, Request
@@ -85,14 +87,14 @@ def test_every_figure_has_a_unit_and_the_gaps_are_said():
 
 
 def test_operators_without_a_formula_are_said_loudly(monkeypatch):
-    honest = queries.session.answer
+    honest = session.answer
 
     def with_gaps(*args, **kwargs):
         found = honest(*args, **kwargs)
         found.table["uncounted"] = 2
         return found
 
-    monkeypatch.setattr(queries.session, "answer", with_gaps)
+    monkeypatch.setattr(session, "answer", with_gaps)
     app = opened()
     assert "2 operators have no cost formula" in app.warning[0].value
 
@@ -114,7 +116,7 @@ def test_every_parameter_of_every_family_has_its_control(monkeypatch):
     def not_now(*_args, **_kwargs):
         raise InvalidValueError("The controls are asked for, not the figures.")
 
-    monkeypatch.setattr(queries.session, "answer", not_now)
+    monkeypatch.setattr(session, "answer", not_now)
     app = opened()
     for name, family in queries.families().items():
         app.session_state[links.MODEL] = name
@@ -202,7 +204,7 @@ def test_a_store_that_cannot_be_read_is_one_sentence(monkeypatch):
         raise StoreError("The store is held by another process.")
 
     app = opened()
-    monkeypatch.setattr(queries.store.Store, "frame", broken)
+    monkeypatch.setattr(store.Store, "frame", broken)
     app.switch_page("views/results.py").run()
     healthy(app)
     assert app.error[0].value == "The store is held by another process."
@@ -316,18 +318,16 @@ def test_the_report_can_be_started_from():
 
 def test_a_zoo_model_is_searched_by_name(monkeypatch):
     asked = []
-    honest = queries.session.answer
+    honest = session.answer
 
     def as_conv2d_stack(model, parameters, **rest):
         asked.append((model, parameters))
         return honest("conv2d_stack", {}, **rest)
 
-    monkeypatch.setattr(queries.characterize.models, "zoo_names", lambda text: [f"timm/{text}"])
+    monkeypatch.setattr(models, "zoo_names", lambda text: [f"timm/{text}"])
     monkeypatch.setattr(queries, "zoo_parameters", lambda _name: ())
-    monkeypatch.setattr(queries.session, "answer", as_conv2d_stack)
-    monkeypatch.setattr(
-        queries.session, "kernels", lambda *_a, **k: kernels_of("conv2d_stack", **k)
-    )
+    monkeypatch.setattr(session, "answer", as_conv2d_stack)
+    monkeypatch.setattr(session, "kernels", lambda *_a, **k: kernels_of("conv2d_stack", **k))
     app = opened(model="zoo")
     assert "Type a part of a model's name" in words(app)
     assert "Choose a zoo model" in words(app)
@@ -338,7 +338,7 @@ def test_a_zoo_model_is_searched_by_name(monkeypatch):
     assert "timm/tiny, batch 1" in words(app)
 
 
-kernels_of = queries.session.kernels
+kernels_of = session.kernels
 
 
 # what lies under
@@ -354,10 +354,13 @@ def test_a_logarithmic_slider_stops_at_round_values_default_and_ends():
 
 def test_an_answer_is_computed_once(monkeypatch):
     asked = []
-    honest = queries.session.answer
-    monkeypatch.setattr(
-        queries.session, "answer", lambda *a, **k: asked.append(k["keep"]) or honest(*a, **k)
-    )
+    honest = session.answer
+
+    def counted(*args, **kwargs):
+        asked.append(kwargs["keep"])
+        return honest(*args, **kwargs)
+
+    monkeypatch.setattr(session, "answer", counted)
     network = Network("mlp", tuple(queries.families()["mlp"].defaults.items()))
     request = Request(network, ("nvidia_t4",))
     for _ in range(3):
@@ -371,10 +374,10 @@ def test_an_answer_is_computed_once(monkeypatch):
 
 
 def test_the_keeper_does_what_it_was_given_in_order_before_it_ends():
-    done = []
+    done: list[int] = []
     keeper = keeping.Keeper(quiet_s=0.01)
     for number in range(5):
-        keeper.later(lambda number=number: done.append(number))
+        keeper.later(functools.partial(done.append, number))
     keeper.close()
     assert done == [0, 1, 2, 3, 4]
 

@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -56,7 +57,7 @@ def test_an_axis_is_logarithmic_where_values_span_decades(values, expected):
 
 
 def test_the_pinned_value_is_that_of_the_same_device():
-    pinned = {"hardware": ["a_gpu", "a_cpu"], "latency_s": [2e-4, 5e-3]}
+    pinned: dict[str, list[Any]] = {"hardware": ["a_gpu", "a_cpu"], "latency_s": [2e-4, 5e-3]}
     frame = readable.by_device(ROWS, readable.LATENCY, {"a_gpu": "A GPU"}, pinned)
     assert frame["device"] == ["a_cpu", "A GPU", "a_kpu"]
     assert frame["pinned"] == [5e-3, 2e-4, None]  # the KPU was not pinned
@@ -126,7 +127,7 @@ def test_files_hold_every_row_and_column_under_the_names_of_the_design():
     assert tables.as_json(chosen).startswith(b"[")
     assert tables.as_parquet(chosen)[:4] == b"PAR1"
     assert tables.file_stem(chosen) == "characterize_conv2d_stack_batch8_2rows"
-    assert tables.file_stem({"model": []}) == "characterize_0rows"
+    assert tables.file_stem({"model": [], "batch": []}) == "characterize_0rows"
 
 
 def test_a_stored_row_names_the_parameters_that_differ_from_their_defaults():

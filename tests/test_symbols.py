@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from characterize import symbols
 from characterize.errors import BrokenRecordError
-from characterize.records import Graph, Role, Value
+from characterize.records import Frozen, Graph, Operator, Role, Value
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,12 @@ def test_binding_replaces_every_expression():
     bound = symbols.bind(graph, {"b": 3, "c": 5})
     assert bound.values[0].shape == (3, 10)
     assert not bound.is_symbolic
+
+
+def test_sizes_among_attributes_are_bound_and_words_are_not():
+    operator = Operator(
+        "aten.conv2d", (), (), (), Frozen({"groups": "2*c", "padding": "same", "size": ("c", 3)})
+    )
+    bound = symbols.Binder({"c": 5}).operator(operator)
+    assert dict(bound.attributes) == {"groups": 10, "padding": "same", "size": (5, 3)}
+    assert symbols.Binder({"d": 5}).operator(operator) is operator

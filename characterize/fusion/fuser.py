@@ -107,7 +107,7 @@ def _assembled(
     """Groups as kernels, in order, with names and reasons."""
     namer = Namer(facts, containers(facts.graph))
     sequence = ordered(facts, groups)
-    reasons = Reasons.of(facts, stack, takers, sequence)
+    reasons = Reasons.of(namer, stack, takers, sequence)
     kernels = tuple([_kernel(facts, stack, group, namer, reasons) for group in sequence])
     folded = sorted(built.union(*(group.folded for group in groups)))
     return KernelGraph(facts.graph, stack, kernels, tuple(folded))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from characterize.fusion.assembly import Group
 from characterize.fusion.epilogues import MAX_REGION
 from characterize.fusion.facts import Facts
+from characterize.fusion.names import Namer
 from characterize.fusion.tables import CALLS, ELEMENTWISE, Loop, short_name
 from characterize.records import Stack
 
@@ -20,13 +21,15 @@ class Reasons:
     stack: Stack
     takers: frozenset[Loop]
     home: dict[int, Group]
+    containers: frozenset[str]
 
     @classmethod
     def of(
-        cls, facts: Facts, stack: Stack, takers: frozenset[Loop], groups: Sequence[Group]
+        cls, namer: Namer, stack: Stack, takers: frozenset[Loop], groups: Sequence[Group]
     ) -> Reasons:
-        """Reasons for these kernels."""
-        return cls(facts, stack, takers, {i: g for g in groups for i in (*g.operators, *g.folded)})
+        """Reasons for these kernels, in a stack whose ``takers`` are given an epilogue."""
+        home = {i: g for g in groups for i in (*g.operators, *g.folded)}
+        return cls(namer.facts, stack, takers, home, namer.containers)
 
     def explain(self, group: Group, writes: Sequence[int]) -> str:
         """Why the operators that read what a kernel writes are not in it."""
@@ -64,6 +67,8 @@ class Reasons:
         loop, other = facts.loops[first], self.home.get(first)
         if called and loop not in ELEMENTWISE:
             return "it is not elementwise"
+        if any(facts.loops[i] is Loop.CONCATENATION for i in group.operators):
+            return "nothing follows a concatenation in its kernel"
         if loop in (Loop.WINDOW, Loop.GATHER, Loop.REARRANGE, Loop.CONCATENATION):
             return "it does not read element by element"
         if facts.numel_out(first) != facts.numel(value):
@@ -77,8 +82,10 @@ class Reasons:
         return "it also needs a kernel that runs in between"
 
     def _label(self, index: int) -> str:
-        """The end of the module's path, down to a part that is a word, or the operator's name."""
+        """The end of a module's path, from a part that is a word; in a container the operator."""
         operator = self.facts.graph.operators[index]
+        if operator.module in self.containers:
+            return short_name(operator.name)
         parts = operator.module.split(".")
         start = max((n for n, part in enumerate(parts) if not part.isdigit()), default=0)
-        return ".".join(parts[start:]) or short_name(operator.name)
+        return ".".join(parts[start:])

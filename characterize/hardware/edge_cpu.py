@@ -15,6 +15,8 @@ are those of additions, means and activation functions that the runtime does not
 TFLite with XNNPACK and ruy; other formats take those of their class. A board without a table
 has the shares of a Raspberry Pi 4. The narrower format is fitted to be the faster one everywhere.
 
+The energy of a projection is the device's. What is drawn at the wall is :func:`wall_power_w`.
+
 Not modelled: throttling, the scheduling of threads on large and small cores.
 """
 
@@ -46,7 +48,7 @@ TYPICAL: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         ),
         "int8": MappingProxyType(
             {"convolution": 0.127, "pointwise": 0.818, "depthwise": 0.11, "activation": 0.107,
-             "weight": 0.253, "elementwise": 0.00368, "operator_s": 4.0e-6, "inference_s": 0.44e-3}
+             "weight": 0.253, "elementwise": 0.0148, "operator_s": 4.0e-6, "inference_s": 0.44e-3}
         ),
     }
 )  # fmt: skip
@@ -91,6 +93,18 @@ def efficiencies(profile: Profile, precision: Precision) -> Mapping[str, float]:
     name = "int8" if precision in _INTEGERS else "fp32"
     fitted = profile.fitted.get(f"efficiency.engine_{name}")
     return {**TYPICAL[name], **(fitted.values if fitted else {})}
+
+
+def wall_power_w(profile: Profile, precision: Precision, macs_per_s: float) -> float | None:
+    """Power of the whole system at the wall, None where nobody measured it.
+
+    ``base + energy a multiply-accumulate x rate``: the base holds the board at rest, its supply's
+    loss and the threads that wait for each other, so it belongs to a board and a runtime.
+    """
+    known = efficiencies(profile, precision)
+    if "wall_base_w" not in known:
+        return None
+    return known["wall_base_w"] + known["wall_j_per_mac"] * macs_per_s
 
 
 def work(columns: KernelColumns) -> tuple[tuple[Array, Array, Array], Array]:

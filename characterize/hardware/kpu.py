@@ -11,8 +11,9 @@ to the tiles that have the precision; a tile pays fill and drain once a chain, n
 *Channel groups* (``array_rows`` without fill: K230, Hailo-8). Input channels a tap and output channels
 are padded to the group: matrix_s = 2 x macs x padding / (peak x compute).
 
-Depthwise convolutions and vector work run at the vector peak beside the array; functions that run off
-the array (``functions_per_s``) add their time. Memory moved by DMA overlaps with compute.
+Depthwise convolutions and vector work run at the vector peak beside the array. Where reading a part of
+a larger value (a chunk, a split) is a copy by the host, elements / ``slices_per_s`` are added. Memory
+moved by DMA overlaps with compute.
 
 *Layers laid out in space* (a device without memory: Hailo-8). Work adds up, activations pass at the
 on-chip rate, weights stay where they are used. A network of too many layers and weights,
@@ -57,13 +58,13 @@ def domain_flow(
     shares = {name: min(1.0, known[name]) for name in SHARES}
     shape = columns_shape(columns)
     products, vector = work(columns)
-    mapping = _map(columns, profile, precision)
+    mapping = lay_out(columns, profile, precision)
     matrix_s = mapping.worked_flops(products) / (profile.peak(precision) * shares["compute"])
     vector_s = vector / (profile.vector_peak(precision) * shares["vector"])
     floor_s = (products + vector) / profile.peak(precision)
     compute_s = np.maximum(np.maximum(matrix_s, vector_s), floor_s)
-    if "functions_per_s" in known:
-        compute_s = compute_s + columns.transcendentals / known["functions_per_s"]
+    if "slices_per_s" in known:
+        compute_s = compute_s + columns.sliced_elements / known["slices_per_s"]
     compute_s = np.broadcast_to(compute_s, shape)
     moved = _moved(columns, profile, precision, known)
     memory_s = _memory_s(moved, profile, shares)
@@ -111,7 +112,8 @@ class Layout:
         return flops
 
 
-def _map(columns: KernelColumns, profile: Profile, precision: Precision) -> Layout:
+def lay_out(columns: KernelColumns, profile: Profile, precision: Precision) -> Layout:
+    """How kernels lie on a fabric of tiles, on channel groups, or unpadded where nobody says how."""
     units = profile.units
     real = columns.m * columns.n * columns.groups
     product = (columns.k * real > 0) & ~columns.is_kind(_K.DEPTHWISE_CONVOLUTION)

@@ -46,7 +46,7 @@ def systolic_array(
     shape = columns_shape(columns)
     peak, vector_peak = profile.peak(precision), profile.vector_peak(precision)
     products, vector = work(columns)
-    pieces, padding = _pieces(columns, profile)
+    loads, padding = pieces(columns, profile)
     matrix_s = products * padding / (peak * shares["compute"])
     vector_s = vector / (vector_peak * shares["vector"])
     compute_s = np.maximum(np.maximum(matrix_s, vector_s), (products + vector) / peak)
@@ -64,7 +64,7 @@ def systolic_array(
         memory_s=memory_s,
         overhead_s=overhead_s,
         tiles=np.maximum(
-            np.broadcast_to(pieces, shape), pieces_of_chip(columns, profile, precision)
+            np.broadcast_to(loads, shape), pieces_of_chip(columns, profile, precision)
         ),
         compute_energy_j=np.broadcast_to(compute_j, shape),
         memory_energy_j=moved.off_chip * profile.memory_j_per_byte
@@ -80,23 +80,22 @@ def channels_and_taps(columns: KernelColumns) -> tuple[Array, Array]:
     return np.where(packed, columns.k, channels), np.where(packed, 1.0, area)
 
 
-def _pieces(columns: KernelColumns, profile: Profile) -> tuple[Array, Array]:
+def pieces(columns: KernelColumns, profile: Profile) -> tuple[Array, Array]:
     """Pieces of weights that are loaded, and what padding and filling multiply the work by."""
     units = profile.units
     rows, wide = units.get("array_rows", ARRAY), units.get("array_columns", ARRAY)
     channels, taps = channels_and_taps(columns)
-    pieces = np.ceil(channels / rows) * taps * np.ceil(columns.n / wide) * columns.groups
+    loads = np.ceil(channels / rows) * taps * np.ceil(columns.n / wide) * columns.groups
     real = columns.m * columns.n * columns.k * columns.groups
-    steps = pieces * rows * wide * (columns.m + rows)
+    steps = loads * rows * wide * (columns.m + rows)
     depthwise = columns.is_kind(KernelKind.DEPTHWISE_CONVOLUTION)  # on the vector unit
     product = (real > 0) & ~depthwise
     padding = np.divide(steps, real, out=np.ones(np.shape(steps)), where=product)
-    return np.where(product, pieces, 1.0), padding
+    return np.where(product, loads, 1.0), padding
 
 
 def _moved(columns: KernelColumns, profile: Profile, precision: Precision) -> Traffic:
-    """Bytes by place; where there is no memory, the network's input crosses the link, spread over
-    the kernels."""
+    """Bytes by place. Without memory the network's input crosses the link, spread over kernels."""
     moved = traffic(columns, profile, precision)
     if not profile.on_chip_only:
         return moved

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Family",
+    "Model",
     "Rule",
     "TensorSpec",
     "image",
@@ -106,23 +107,16 @@ def resolve(
     return {p.name: p.resolve(values.get(p.name, p.default), owner) for p in parameters}
 
 
-@dataclass(frozen=True)
-class Family:
-    """A parametric network.
-
-    ``network`` names its class, ``module:Class`` in :mod:`characterize.models.networks`; the module is
-    imported, and torch with it, when the family is first built. ``version`` is part of the store's
-    keys: it is bumped whenever the architecture changes for unchanged parameters.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What a family and a zoo model have in common: parameters, rules over them, inputs."""
 
     name: str
     title: str
     summary: str
     parameters: tuple[Parameter, ...]
-    network: str
     input_specs: Callable[..., tuple[TensorSpec, ...]]
     rules: tuple[Rule, ...] = ()
-    version: int = 1
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -155,6 +149,19 @@ class Family:
                 msg = f"{self.name}: {rule.explain(*arguments)}"
                 raise InvalidValueError(msg)
         return resolved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(Model):
+    """A parametric network of our own.
+
+    ``network`` names its class, ``module:Class`` in :mod:`characterize.models.networks`; the module is
+    imported, and torch with it, when the family is first built. ``version`` is part of the store's
+    keys: it is bumped whenever the architecture changes for unchanged parameters.
+    """
+
+    network: str
+    version: int = 1
 
     def holds(self, values: Mapping[str, Any]) -> Any:
         """Whether configurations meet ranges and rules: a bool, or an array where values are.

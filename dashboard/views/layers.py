@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -106,7 +107,7 @@ def where(network: Network, device: str, kernels: Columns) -> None:
             layer_panels.roofline(*roofline_rows.frame(kernels, bounds), profile.title)
 
 
-def depth_control(paths: Columns) -> None:
+def depth_control(paths: Sequence[str]) -> None:
     deepest = module_tree.deepest(paths)
     options = [AUTO, *map(str, range(1, deepest + 1))]
     if st.session_state.get(DEPTH, AUTO) not in options:
@@ -125,7 +126,7 @@ def depth_control(paths: Columns) -> None:
     )
 
 
-def depth_of(paths: Columns) -> int:
+def depth_of(paths: Sequence[str]) -> int:
     chosen = st.session_state.get(DEPTH) or AUTO
     return module_tree.comfortable_depth(paths) if chosen == AUTO else int(chosen)
 
@@ -170,7 +171,7 @@ def drawn(found: Anatomy, kernels: Columns) -> None:
     )
 
 
-def opened_control(paths: Columns) -> list[str]:
+def opened_control(paths: Sequence[str]) -> list[str]:
     """The modules that are open in the graph, which can be closed here."""
     held = st.session_state.get(OPENED)
     known = sorted({p for path in paths for p in prefixes(path)})

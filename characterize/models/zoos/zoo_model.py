@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from characterize.errors import InvalidValueError, MissingExtraError, unknown
-from characterize.models.definition import Rule, TensorSpec, make_inputs, resolve
-from characterize.models.parameters import Parameter
+from characterize.errors import MissingExtraError
+from characterize.models.definition import Model, make_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -50,50 +49,18 @@ def imported(library: str, module: str = "") -> Any:
         raise MissingExtraError(msg) from error
 
 
-@dataclass(frozen=True)
-class ZooModel:
+@dataclass(frozen=True, kw_only=True)
+class ZooModel(Model):
     """A model of an installed library.
 
     ``version`` names the library's version and is part of the store's keys. ``make`` builds the
-    module from the parameters; ``keywords`` says that inputs are passed by name.
+    module from the parameters; ``keywords`` says that inputs are passed by name. No parameter is
+    symbolic: the code is not ours.
     """
 
-    name: str
-    title: str
-    summary: str
-    parameters: tuple[Parameter, ...]
     version: str
     make: Callable[..., torch.nn.Module]
-    input_specs: Callable[..., tuple[TensorSpec, ...]]
-    rules: tuple[Rule, ...] = ()
     keywords: bool = False
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """Every parameter at its default."""
-        return {parameter.name: parameter.default for parameter in self.parameters}
-
-    @property
-    def symbolic(self) -> tuple[str, ...]:
-        """Names of the parameters that can stay symbols in a trace: none, the code is not ours."""
-        return tuple(parameter.name for parameter in self.parameters if parameter.symbolic)
-
-    def parameter(self, name: str) -> Parameter:
-        """One parameter by name."""
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return parameter
-        raise unknown(f"parameter of {self.name}", name, self.defaults)
-
-    def check(self, **values: Any) -> dict[str, Any]:
-        """The full set of parameter values, checked as :meth:`Family.check` does."""
-        resolved = resolve(self.name, self.parameters, values)
-        for rule in self.rules:
-            arguments = rule.arguments(resolved)
-            if not rule.holds(*arguments):
-                msg = f"{self.name}: {rule.explain(*arguments)}"
-                raise InvalidValueError(msg)
-        return resolved
 
     def build(self, *, device: str = "meta", **values: Any) -> torch.nn.Module:
         """The model in evaluation mode with random weights, by default on ``meta`` without any."""
