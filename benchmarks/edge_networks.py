@@ -412,7 +412,7 @@ def hailo() -> dict[str, Network]:
         "mobilenet_v2_1.4": family("mobilenet", version="v2", width=1.4),
         "regnetx_800mf": timm("regnetx_008"),
         "regnetx_1.6gf": timm("regnetx_016"),
-        "resnext26_32x4d": timm("resnext26ts") if False else _resnext26(),
+        "resnext26_32x4d": _resnext26(),
         "resnext50_32x4d": torchvision("resnext50_32x4d"),
         "squeezenet_v1.1": torchvision("squeezenet1_1"),
         "dncnn3": plain(lambda: _dncnn(1), 1, 321, 481),

@@ -218,14 +218,12 @@ class _Lowering:
         return replace(operator, inputs=inputs)
 
     def _cast_value(self, value: int, *, to_wide: bool) -> int:
-        weight = self.values[value].role is not Role.ACTIVATION
+        weight = self.values[value].role not in (Role.ACTIVATION, Role.INPUT)
         if (self.shared or weight) and value in self.made:
             return self.made[value]
-        result = self._value(
-            self.values[value].shape, Role.DERIVED if weight else self.values[value].role
-        )
-        if self.values[value].role is Role.INPUT:
-            self.values[result] = replace(self.values[result], role=Role.ACTIVATION)
+        # a parameter that is only cast is still one, unlike what is computed from it
+        role = self.values[value].role if weight else Role.ACTIVATION
+        result = self._value(self.values[value].shape, role)
         if to_wide:
             self.wide.add(result)
         self._append(self._make("aten._to_copy", (value,), result))

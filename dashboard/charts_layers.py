@@ -69,7 +69,8 @@ def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
         x=alt.X("end:Q", title=heading), text="end_text:N", color=_reference()
     )
     room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=heading))
-    return alt.layer(bars, texts, room).properties(height=alt.Step(BAR_STEP), padding=_PADDING)
+    figure = alt.LayerChart(layer=[bars, texts, room])
+    return figure.properties(height=alt.Step(BAR_STEP), padding=_PADDING)
 
 
 def roofline(rows: pd.DataFrame) -> alt.LayerChart:
@@ -130,7 +131,8 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
             ],
         )
     )
-    return alt.layer(lines, *names, points).properties(height=ROOFLINE_HEIGHT, padding=_PADDING)
+    figure = alt.LayerChart(layer=[lines, *names, points])
+    return figure.properties(height=ROOFLINE_HEIGHT, padding=_PADDING)
 
 
 def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
@@ -151,7 +153,9 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
     room = base.transform_filter("datum.role === 'room'").mark_point(opacity=0, aria=False)
     edges = (
         base.transform_filter("datum.role === 'edge'")
-        .mark_line(strokeWidth=1.3, opacity=0.75, orient="horizontal", interpolate="monotone")
+        .mark_line(
+            strokeWidth=1.3, opacity=0.75, orient="horizontal", interpolate="monotone", aria=False
+        )
         .encode(detail="edge:N", order="step:Q", color=_reference())
     )
     nodes = base.transform_filter("datum.role === 'node'")

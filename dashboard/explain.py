@@ -106,7 +106,7 @@ def time_rows(kernel: Mapping[str, Any], peak: float, bytes_per_s: float) -> dic
             f"**{number(kernel['latency_s'], 's')}**",
         ],
         "What it is": [
-            _rate(work, "flop", compute, peak, "the peak"),
+            _rate(work, "flop", compute, peak, "the matrix peak"),
             _rate(kernel["memory_bytes"], "B", memory, bytes_per_s, "the bandwidth"),
             "starting the kernel",
             "the parts overlap as the execution model says, below",

@@ -26,16 +26,16 @@ LEAST_WIDTH: Final = 2.2  # boxes beside each other that a row has room for, at 
 TABLE: Final = (
     Column("order", "#", 1.0, "%d", "The place in which the kernel runs."),
     Column("kernel", "Kernel"),
-    Column("module", "Module", meaning="The module whose code it is."),
+    Column("latency_s", "Latency (µs)", MICRO, "%.4g", "Projected time of the kernel."),
+    Column("share", "Share (%)", 0.01, "%.3g", "Of the latency of all kernels."),
+    Column("bottleneck", "Bound by", meaning="What most of its latency is spent on."),
     Column("pattern", "Pattern", meaning="The operators that were fused."),
     Column("shapes", "Shapes", meaning="Largest operator: first input → output."),
     Column("macs", "MACs (M)", MEGA, "%.4g", "Multiply-accumulates."),
     Column("flops", "Arithmetic (Gflop)", GIGA, "%.4g", "Two a mac, one for all else."),
     Column("memory_bytes", "Traffic (MB)", MEGA, "%.4g", "Bytes moved if nothing is reused."),
     Column("intensity", "Intensity (flop/B)", 1.0, "%.4g", "Arithmetic over traffic."),
-    Column("latency_s", "Latency (µs)", MICRO, "%.4g", "Projected time of the kernel."),
-    Column("share", "Share (%)", 0.01, "%.3g", "Of the latency of all kernels."),
-    Column("bottleneck", "Bound by", meaning="What most of its latency is spent on."),
+    Column("module", "Module", meaning="The module whose code it is."),
     Column("reason", "Not fused further because"),
 )
 """The kernel table on the screen."""

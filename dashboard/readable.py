@@ -270,6 +270,18 @@ def _finished_bars(bars: list[dict[str, Any]], unit: str) -> dict[str, list[Any]
     return {name: [bar[name] for bar in bars] for name in (bars[0] if bars else ())}
 
 
+def outside_kernels(bars: Columns, total: float, unit: str) -> str:
+    """How much of a device's ``total`` is in no kernel, in a sentence; nothing below one percent."""
+    inside = sum(bars["value"])
+    rest = total - inside
+    if total <= 0 or rest < 0.01 * total:
+        return ""
+    return (
+        f"The kernels take {number(inside, unit)} of {number(total, unit)}; the other "
+        f"{rest / total:.0%} is what an inference takes beside them."
+    )
+
+
 def takeaway(frame: Columns, quantity: Quantity) -> str:
     """One sentence for who cannot see the chart: the best, the worst and how far apart they are."""
     if not length(frame):

@@ -89,7 +89,9 @@ def test_the_order_of_a_rank_removes_crossings_that_need_not_be():
     # 0 and 1 lead to 5, 4, 3, 2 in turn: as numbered, the links cross
     edges = ((0, 4), (0, 5), (1, 2), (1, 3))
     made = kernel_layout.layout(6, edges)
-    rows = [sorted((i for i in range(6) if made.rank[i] == r), key=made.x.__getitem__) for r in (0, 1)]
+    rows = [
+        sorted((i for i in range(6) if made.rank[i] == r), key=made.x.__getitem__) for r in (0, 1)
+    ]
     assert kernel_layout.crossings([[0, 1], [2, 3, 4, 5]], edges) == 4
     assert kernel_layout.crossings(rows, edges) == 0
 
@@ -150,7 +152,9 @@ def test_the_bars_add_up_to_the_whole_and_are_stacked_by_bottleneck():
         {"module": "a", "latency_s": 1e-3}, {"module": "a", "latency_s": 2e-3, "bottleneck": "launch"},
         {"module": "b", "latency_s": 5e-3, "bottleneck": "memory"},
     )  # fmt: skip
-    frame = layer_rows.by_module(kernels, module_tree.groups(kernels["module"], 1), "latency_s", "s")
+    frame = layer_rows.by_module(
+        kernels, module_tree.groups(kernels["module"], 1), "latency_s", "s"
+    )
     assert frame["label"] == ["a", "a", "b"]
     assert frame["bottleneck"] == ["compute", "launch", "memory"]
     assert sum(frame["value"]) == pytest.approx(8e-3)
@@ -160,7 +164,9 @@ def test_the_bars_add_up_to_the_whole_and_are_stacked_by_bottleneck():
 
 def test_modules_beyond_the_largest_share_one_bar():
     kernels = rows_of(*({"module": f"m{i}", "latency_s": 1e-3 * (i + 1)} for i in range(20)))
-    frame = layer_rows.by_module(kernels, module_tree.groups(kernels["module"], 1, most=20), "latency_s", "s")
+    frame = layer_rows.by_module(
+        kernels, module_tree.groups(kernels["module"], 1, most=20), "latency_s", "s"
+    )
     assert len(frame["label"]) == layer_rows.BARS + 1
     assert frame["label"][-1] == "6 other modules"
     assert frame["value"][-1] == pytest.approx(21e-3)  # 1 + 2 + ... + 6
@@ -303,7 +309,9 @@ def test_every_field_is_a_column_of_the_frame_and_has_a_type(made):
 
 def test_colours_come_from_the_theme_in_the_order_of_the_palette(made):
     specification, _ = made
-    scales = [d["scale"] for name, d in encodings(specification) if name == "color" and "scale" in d]
+    scales = [
+        d["scale"] for name, d in encodings(specification) if name == "color" and "scale" in d
+    ]
     assert scales
     assert all(scale["domain"] == list(palette.DOMAIN) for scale in scales)
     assert "range" not in json.dumps(scales)
@@ -329,7 +337,9 @@ def test_no_axis_of_the_graph_is_left_to_vega():
 
 def priced(cost, output=(2, 3), name="aten.conv2d"):
     formula = inspect.getdoc(costs.formulas()[name].formula)
-    return PricedOperator(name, "m", (("input", (1, 2)),), (output,), (("stride", (1, 1)),), cost, formula)
+    return PricedOperator(
+        name, "m", (("input", (1, 2)),), (output,), (("stride", (1, 1)),), cost, formula
+    )
 
 
 def test_the_formula_is_shown_with_its_values():
@@ -366,7 +376,9 @@ def test_a_formula_is_shown_without_its_example_and_its_stars_stay():
 
 
 def test_edges_lead_from_the_kernel_that_wrote_to_those_that_read():
-    found = anatomy.anatomy(Network("unet", tuple(queries.families()["unet"].defaults.items())), "nvidia_t4")
+    found = anatomy.anatomy(
+        Network("unet", tuple(queries.families()["unet"].defaults.items())), "nvidia_t4"
+    )
     assert all(first < last for first, last in found.edges)
     readers = {last for _, last in found.edges}
     assert readers == set(range(1, len(found.kernels["kernel"])))  # only the first reads the input
@@ -415,7 +427,9 @@ def test_the_default_network_is_taken_apart(no_caches):
     app = opened()
     assert app.title[0].value == "Where does the time and energy go, kernel by kernel?"
     labels = {metric.label: metric for metric in app.metric}
-    assert {"MACs", "Parameters", "Memory moved", "Peak memory", "Intensity", "Kernels"} <= set(labels)
+    assert {"MACs", "Parameters", "Memory moved", "Peak memory", "Intensity", "Kernels"} <= set(
+        labels
+    )
     assert labels["Kernels"].value == "3"
     assert labels["Kernels"].delta == "6 unfused"
     assert labels["Memory moved"].delta.endswith("B unfused")

@@ -13,6 +13,14 @@ from tests import zoo_support
 from tests.fusion_support import faults, patterns_of, total_bytes, total_macs
 
 FAMILIES = sorted(models.families())
+SMALL = {
+    "resnet": {"depth": 18},
+    "transformer_decoder": {"layers": 2},
+    "transformer_encoder": {"layers": 2},
+    "vit": {"layers": 2},
+    "mlp_mixer": {"layers": 2},
+}
+QUICK = ("conv2d_stack", "mlp", "resnet", "transformer_decoder", "unet")
 
 
 def test_resnet_50_is_56_kernels():
@@ -56,7 +64,7 @@ def test_a_kernel_says_what_it_could_not_take():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_kernels_of_a_family_are_legal_and_lose_nothing(family):
-    graph = trace(family)
+    graph = trace(family, **SMALL.get(family, {}))
     plain = unfused(graph)
     for stack in ("compiled", "engine"):
         kernels = fuse(graph, stack)
@@ -65,12 +73,19 @@ def test_kernels_of_a_family_are_legal_and_lose_nothing(family):
         assert total_bytes(kernels) <= total_bytes(plain)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(family, marks=() if family in QUICK else pytest.mark.slow)
+        for family in FAMILIES
+    ],
+)
 def test_a_template_is_fused_as_the_network_it_stands_for(family):
+    small = SMALL.get(family, {})
     parameters = models.families()[family].parameters
     symbols = ["batch", *(p.name for p in parameters if p.symbolic)]
-    template = trace_template(family, {}, symbols, batch=3)
-    network = trace(family, batch=3)
+    template = trace_template(family, small, symbols, batch=3)
+    network = trace(family, batch=3, **small)
     for stack in ("compiled", "engine"):
         groups = [[k.operators for k in fuse(g, stack).kernels] for g in (template, network)]
         assert groups[0] == groups[1]

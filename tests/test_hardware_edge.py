@@ -341,3 +341,9 @@ def test_resnet_50_on_four_tpu_v3_chips_is_within_ten_percent_of_mlperf():
     # calls of an offline run follow each other: their fixed time is hidden
     projected = 4 * 256 / seconds(device, columns, Precision.BF16).item()
     assert projected == pytest.approx(measured, rel=0.10)
+
+
+def test_a_deep_convolution_comes_near_a_product():
+    # 27 terms: the stem's 4 %; d = 27 x (0.4/0.04 - 1) = 243, so 576 terms reach 0.4 x 576/819
+    shares = edge_cpu.convolution_share(np.array([27.0, 576.0]), 0.04, 0.4)
+    assert shares.tolist() == pytest.approx([0.04, 0.4 * 576 / 819])

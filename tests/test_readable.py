@@ -81,6 +81,13 @@ def test_what_does_not_fit_is_summed_in_one_bar():
     assert sum(bars["share"]) == pytest.approx(1.0)
 
 
+def test_what_is_in_no_kernel_is_said():
+    bars = readable.top_kernels(KERNELS, "latency_s", "s")  # 8 ms together
+    sentence = readable.outside_kernels(bars, 10e-3, "s")
+    assert sentence.startswith("The kernels take 8 ms of 10 ms; the other 20%")
+    assert readable.outside_kernels(bars, 8e-3, "s") == ""
+
+
 def test_no_kernel_at_all_is_an_empty_frame():
     assert readable.top_kernels({name: [] for name in KERNELS}, "latency_s", "s") == {}
 

@@ -28,7 +28,7 @@ BY_ARCHITECTURE: Final[Mapping[str, Mapping[Architecture, Assumption]]] = Mappin
         "efficiency.memory": {
             _CPU: (0.70, "streaming CPU kernels reach 0.6 to 0.8 of the DRAM interface rate"),
             _GPU: (0.85, "published DRAM streams on A100, V100, L40, H200 reach 0.65 to 0.98"),
-            _TPU: (0.98, "DMA that the compiler schedules, no caches: the most that HBM streams reach (H200)"),
+            _TPU: (0.98, "DMA without caches: the most that streams on HBM reach (H200)"),
             _KPU: (0.80, "DMA streams without caches, no published measurement"),
         },
         "efficiency.vector": {

@@ -6,7 +6,8 @@ Compute and memory hardly overlap on these cores, so the parts of a kernel add u
     memory_s  = activation bytes / (bandwidth x activation) + weight bytes / (bandwidth x weight)
     latency_s = compute_s + memory_s + operator_s
 
-Dense convolutions larger than 1x1 (``convolution``: mostly a stem with 3 channels), products
+Dense convolutions larger than 1x1 (``convolution`` is the share of a stem with 3 channels; deeper
+ones come nearer to a product's, see :func:`convolution_share`), products
 (``pointwise``, channels padded to 8 and pixels to 4) and depthwise convolutions have a share each.
 Activation bytes are those of the copy that brings an image into the order of the product. Elements
 are those of additions, means and activation functions that the runtime does not fuse.
@@ -38,6 +39,7 @@ _K = KernelKind
 CONVOLUTIONS: Final = (_K.CONVOLUTION, _K.GROUPED_CONVOLUTION, _K.TRANSPOSED_CONVOLUTION)
 PRODUCTS: Final = (_K.POINTWISE_CONVOLUTION, _K.LINEAR, _K.MATMUL, _K.ATTENTION, _K.RECURRENT)
 DEPTHWISE: Final = (_K.DEPTHWISE_CONVOLUTION,)
+STEM_DEPTH: Final = 27.0  # terms of the sums of a 3x3 convolution over 3 channels
 _INTEGERS: Final = (Precision.INT16, Precision.INT8, Precision.INT4)
 
 TYPICAL: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
@@ -64,7 +66,8 @@ def edge_cores(
     shape = columns_shape(columns)
     size, peak = precision.bytes, profile.peak(precision)
     products, elements = work(columns)
-    rates = [peak / 2.0 * known[name] for name in ("convolution", "pointwise", "depthwise")]
+    dense = convolution_share(columns.k, known["convolution"], known["pointwise"])
+    rates = [peak / 2.0 * share for share in (dense, known["pointwise"], known["depthwise"])]
     compute_s = sum((macs / rate for macs, rate in zip(products, rates, strict=True)), 0.0)
     compute_s = compute_s + elements / (profile.vector_peak(precision) * known["elementwise"])
     compute_s = np.broadcast_to(np.maximum(compute_s, columns.flops / peak), shape)
@@ -86,6 +89,19 @@ def edge_cores(
         compute_energy_j=np.broadcast_to(energy, shape),
         memory_energy_j=moved * profile.memory_j_per_byte,
     )
+
+
+def convolution_share(depth: Array, stem: float, pointwise: float) -> Array:
+    """Share of the peak of a dense convolution that sums over ``depth`` terms.
+
+    The boards were measured on networks whose only dense convolution is a stem of 3 x 3 x 3 = 27
+    terms: ``stem`` is its share. A longer sum pays for its start less and comes near a product's,
+    as ``depth / (depth + d)`` does; ``d`` is what makes it the stem's at 27 terms. That a deep
+    convolution does as well as a product is assumed, no row shows one.
+    """
+    start = STEM_DEPTH * max(0.0, pointwise / stem - 1.0)
+    share: Array = max(pointwise, stem) * depth / np.maximum(depth + start, 1.0)
+    return np.where(depth > 0, share, stem)
 
 
 def efficiencies(profile: Profile, precision: Precision) -> Mapping[str, float]:
@@ -124,8 +140,8 @@ def work(columns: KernelColumns) -> tuple[tuple[Array, Array, Array], Array]:
 
 def activation_elements(columns: KernelColumns) -> Array:
     """Elements that kernels with multiply-accumulates read and write."""
-    matrix = columns.is_kind(*CONVOLUTIONS, *PRODUCTS, *DEPTHWISE)
-    return np.asarray(matrix * (columns.input_elements + columns.output_elements))
+    moved: Array = operators(columns) * (columns.input_elements + columns.output_elements)
+    return moved
 
 
 def operators(columns: KernelColumns) -> Array:
@@ -136,7 +152,8 @@ def operators(columns: KernelColumns) -> Array:
 def _ceil_to(size: Array, multiple: int) -> Array:
     """What rounding a size up multiplies it by, 1 where there is none."""
     rounded = np.ceil(size / multiple) * multiple
-    return np.divide(rounded, size, out=np.ones(np.shape(size)), where=size > 0)
+    ratio: Array = np.divide(rounded, size, out=np.ones(np.shape(size)), where=size > 0)
+    return ratio
 
 
 def _overhead_s(

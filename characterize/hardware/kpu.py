@@ -15,8 +15,8 @@ Depthwise convolutions and vector work run at the vector peak beside the array. 
 a larger value (a chunk, a split) is a copy by the host, elements / ``slices_per_s`` are added. Memory
 moved by DMA overlaps with compute.
 
-*Layers laid out in space* (a device without memory: Hailo-8). Work adds up, activations pass at the
-on-chip rate, weights stay where they are used. A network of too many layers and weights,
+*Layers laid out in space* (a device without memory: Hailo-8). Work adds up, activations pass at
+``activation_bytes_per_s``, weights stay where they are used. A network of too many layers and weights,
 
     layers / layers_resident + weight bytes / weights_resident_bytes >= 1
 
@@ -67,7 +67,7 @@ def domain_flow(
         compute_s = compute_s + columns.sliced_elements / known["slices_per_s"]
     compute_s = np.broadcast_to(compute_s, shape)
     moved = _moved(columns, profile, precision, known)
-    memory_s = _memory_s(moved, profile, shares)
+    memory_s = _memory_s(moved, profile, known)
     overhead_s = np.broadcast_to(
         profile.kernel_overhead_s(stack) + _switch_s(columns, precision, known), shape
     )
@@ -178,10 +178,11 @@ def _several_contexts(
     return np.asarray(full >= 1.0, dtype=np.float64)
 
 
-def _memory_s(moved: Traffic, profile: Profile, shares: Mapping[str, float]) -> Array:
-    off_chip_bytes_per_s = profile.memory_bytes_per_s * shares["memory"]
+def _memory_s(moved: Traffic, profile: Profile, known: Mapping[str, float]) -> Array:
+    off_chip_bytes_per_s = profile.memory_bytes_per_s * min(1.0, known["memory"])
     on_chip = profile.on_chip_bytes_per_s
-    on_chip_bytes_per_s = np.inf if on_chip is None else on_chip * shares["on_chip"]
+    on_chip_bytes_per_s = np.inf if on_chip is None else on_chip * min(1.0, known["on_chip"])
+    on_chip_bytes_per_s = known.get("activation_bytes_per_s", on_chip_bytes_per_s)
     if not profile.on_chip_only:
         on_chip_bytes_per_s = max(on_chip_bytes_per_s, off_chip_bytes_per_s)
     seconds: Array = moved.off_chip / off_chip_bytes_per_s + moved.on_chip / on_chip_bytes_per_s

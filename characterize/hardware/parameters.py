@@ -135,11 +135,14 @@ SIMD_SHARES: Final = (
 _PRODUCT_SHARES: Final = (
     "convolution", "pointwise", "linear", "matmul", "grouped", "attention", "stem", "patch",
     "depthwise", "clock", "tile", "prologue", "attention_keys", "misaligned", "overlap", "launch",
-    "memory_depthwise", "layer_norm_row", "memory_group_norm",
+    "memory_depthwise", "layer_norm_row", "memory_group_norm", "attention_mask",
 )  # fmt: skip
 FREE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "gpu.eager": (*_PRODUCT_SHARES, "memory_product", "memory_copy", "memory_pooling"),
+        "gpu.eager": (
+            *_PRODUCT_SHARES, "memory_product", "memory_copy", "memory_pooling",
+            "group_norm_layout",
+        ),
         "gpu.eager_nchw": (
             *_PRODUCT_SHARES, "memory_product", "memory_pooling", "layout_dense",
             "layout_pointwise",
@@ -153,7 +156,7 @@ FREE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "bandwidth", "cache_share", "memory_layer_norm", "weights_convolution",
             "weights_pointwise", "weights_linear", "packing", "aliased", "half_aliased",
             "function_flops", "element_flops", "call_convolution", "call_product", "call_loop",
-            "first_touch", "few_rows", "memory_copy", "depthwise_taps",
+            "first_touch", "few_rows", "memory_copy", "depthwise_taps", "clock",
         ),
     }
 )  # fmt: skip

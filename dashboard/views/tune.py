@@ -122,6 +122,12 @@ def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str
         return
     column, title, unit = SHARES[str(what)]
     frame = readable.top_kernels(kernels, column, unit)
+    if not frame:
+        st.info("This network has no kernels: it computes nothing.", icon=":material/info:")
+        return
+    outside = readable.outside_kernels(frame, float(focus[column]), unit)
+    if outside:
+        st.caption(outside)
     with st.container(border=True):
         panels.draw(
             charts.kernels,

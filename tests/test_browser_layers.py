@@ -1,0 +1,103 @@
+"""Journeys through the Layers view in chromium, as a person takes them."""
+
+import csv
+import re
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from benchmarks.screenshots import FLAGS, served, settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+expect.set_options(timeout=20_000)  # machines that test several things at once are slow
+
+LAST = "What fusion saves"
+UNET = "/layers?model=unet&focus=nvidia_t4"
+
+
+@pytest.fixture(scope="module")
+def address(session_store):
+    with served() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the view in a profile of its own; at the end, no page may have failed."""
+    opened, errors = [], []
+
+    def go(path, *, width=1440, theme="light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 1000}, color_scheme=theme, accept_downloads=True
+        )
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address + path)
+        page.get_by_role("heading", name=LAST).wait_for(timeout=60_000)
+        settled(page)
+        opened.append(context)
+        return page
+
+    yield go
+    for context in opened:
+        context.close()
+    assert errors == []
+
+
+def test_the_dearest_layer_of_a_unet_and_its_formula_are_found(visit, tmp_path):
+    page = visit(UNET)
+    page.get_by_text("Table", exact=True).first.click()
+    expect(page.get_by_placeholder("conv, decoder, memory …")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    download.value.save_as(tmp_path / "kernels.csv")
+    saved = list(csv.DictReader((tmp_path / "kernels.csv").read_text().splitlines()))
+    dearest = max(saved, key=lambda row: float(row["latency_s"]))
+    # it is explained already, with its sizes put into the formula
+    expect(page.get_by_text(f"module {dearest['module']}").first).to_be_visible()
+    expect(page.get_by_text("macs = m × n × k = ").first).to_be_visible()
+    expect(page.get_by_text(f"{int(float(dearest['macs'])):,}").first).to_be_visible()
+    page.get_by_text("The formulas").click()
+    expect(page.get_by_text("Formula:").first).to_be_visible()
+    page.get_by_text("The device's figures and their sources").click()
+    expect(
+        page.get_by_test_id("stDataFrame").filter(has=page.locator("canvas")).last
+    ).to_be_visible()
+
+
+def test_a_click_on_a_box_opens_it_and_one_on_a_kernel_explains_it(visit):
+    page = visit(f"{UNET}&layers.depth=1")
+    box = ".st-key-_layers_graph svg path[aria-label^='{} (kernel']"
+    page.locator(box.format("encoder")).first.click()
+    expect(page.locator(box.format("encoder.0")).first).to_be_visible()
+    expect(page).to_have_url(re.compile("layers.open=encoder"))
+    page.locator(box.format("pool")).first.click()
+    expect(page.get_by_text("max_pool2d · module pool").first).to_be_visible()
+
+
+def test_the_downloaded_kernels_are_those_that_the_search_found(visit, tmp_path):
+    page = visit(f"{UNET}&layers.show=Table&layers.search=decoder.0")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    download.value.save_as(tmp_path / "kernels.csv")
+    saved = list(csv.DictReader((tmp_path / "kernels.csv").read_text().splitlines()))
+    expect(page.get_by_text(f"{len(saved)} of ")).to_be_visible()
+    assert saved
+    assert all("decoder.0" in row["kernel"] + row["module"] for row in saved)
+    assert {row["hardware"] for row in saved} == {"nvidia_t4"}
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_nothing_is_cut_off_on_a_narrow_screen(visit, width):
+    page = visit(UNET, width=width)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
