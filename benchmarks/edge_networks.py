@@ -8,6 +8,7 @@ papers and the released configurations. `columns(kind)` traces and fuses them fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -83,10 +84,10 @@ class C2f(nn.Module):
 
     def __init__(self, entering: int, leaving: int, depth: int, *, add: bool = True) -> None:
         super().__init__()
-        self.half = leaving // 2
+        self.part = leaving // 2
         self.enter = ConvSilu(entering, leaving)
-        self.chain = nn.ModuleList(Bottleneck(self.half, 3, add=add) for _ in range(depth))
-        self.leave = ConvSilu((2 + depth) * self.half, leaving)
+        self.chain = nn.ModuleList(Bottleneck(self.part, 3, add=add) for _ in range(depth))
+        self.leave = ConvSilu((2 + depth) * self.part, leaving)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """``[b, entering, h, w]`` to ``[b, leaving, h, w]``."""
@@ -222,7 +223,7 @@ class Yolo5(nn.Module):
             return max(round(count * deep), 1)
 
         stem = ConvSilu(3, c1, 6, 2)
-        stem[0].padding = (2, 2)
+        stem[0].padding = (2, 2)  # type: ignore[assignment]  # a Conv2d's
         self.third = nn.Sequential(
             stem, ConvSilu(c1, c2, 3, 2), C3(c2, c2, depth(3)),
             ConvSilu(c2, c3, 3, 2), C3(c3, c3, depth(6)),
@@ -350,7 +351,7 @@ def boards() -> dict[str, Network]:
                 "mobilenet", version=f"v3_{kind}", width=width
             )
         found[f"mobilenet_v3_{kind}_minimalistic"] = plain(
-            lambda large=kind == "large": Minimalistic(large=large), IMAGE
+            partial(Minimalistic, large=kind == "large"), IMAGE
         )
     for index, size in enumerate((224, 240, 260, 280, 300)):
         found[f"efficientnet-lite{index}"] = family("efficientnet", size, variant=f"lite{index}")
@@ -430,8 +431,8 @@ def hailo() -> dict[str, Network]:
         "yolov8s_seg": plain(lambda: Yolo8("s", "seg"), 640),
         "yolov8n_seg": plain(lambda: Yolo8("n", "seg"), 640),
     }
-    for size in V8:
-        found[f"yolov8{size}"] = plain(lambda size=size: Yolo8(size), 640)
+    for letter in V8:
+        found[f"yolov8{letter}"] = plain(partial(Yolo8, letter), 640)
     for kind in ("a1", "a2"):
         found[f"repvgg_{kind}"] = _repvgg(kind)
     return found

@@ -1,6 +1,6 @@
 """How far the models of TPUs, KPUs and edge boards are from published measurements.
 
-    python benchmarks/validate_edge.py ../shared/measurements [boards coral hailo k230 tpu] [--fits]
+    python -m benchmarks.validate_edge ../shared/measurements [boards coral hailo k230 tpu] [--fits]
 
 Every group of networks (a family, or a single model) is judged by a fit that never saw it; `--fits`
 prints the numbers that a fit on everything gives, as they stand in the profiles. The features are those
@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import edge_networks
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
+from benchmarks import edge_networks
 from characterize import hardware
 from characterize.columns import KernelColumns
 from characterize.hardware import edge_cpu, kpu, roofline, tpu

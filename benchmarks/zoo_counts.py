@@ -90,9 +90,9 @@ def report(counts: list[Count]) -> str:
     lines = [
         "# Zoo models against PyTorch's counter",
         "",
-        f"torch {torch.__version__}. Every model on `meta`, one sample, without weights. Equal means: 2 x macs",
-        "equal to `torch.utils.flop_counter` on `meta`, parameters equal to the module's, no operator without",
-        "a formula.",
+        f"torch {torch.__version__}. Every model on `meta`, one sample, without weights. Equal means: 2 x",
+        "macs equal to `torch.utils.flop_counter` on `meta`, parameters equal to the module's, no operator",
+        "without a formula.",
         "",
         "| zoo | models | equal | traced, not equal | not traced |",
         "| :-- | --: | --: | --: | --: |",

@@ -54,8 +54,8 @@ class StoreError(CharacterizeError, OSError):
 def unknown(what: str, asked: str, known: Iterable[str], *, limit: int = 12) -> UnknownNameError:
     """An error that says what was asked, what is near it and what is known.
 
-    >>> str(unknown("device", "nvidia_rtx_490", ["nvidia_rtx_4090", "intel_i7_12700k"]))
-    "No device named 'nvidia_rtx_490'. Did you mean 'nvidia_rtx_4090'? Known: intel_i7_12700k, nvidia_rtx_4090."
+    >>> str(unknown("device", "nvidia_t40", ["nvidia_t4", "intel_i7_12700k"]))
+    "No device named 'nvidia_t40'. Did you mean 'nvidia_t4'? Known: intel_i7_12700k, nvidia_t4."
     """
     names = sorted(str(name) for name in known)
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.6)

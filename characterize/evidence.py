@@ -142,7 +142,9 @@ def _traced(model: str, size: int | None) -> Graph:
     if size is not None:
         known = models.zoo(model) if "/" in model else models.family(model)
         names = [parameter.name for parameter in known.parameters]
-        place = next((n for n in ("input_size", "sequence_length") if n in names), "input_size")
+        place = next(
+            (n for n in ("input_size", "sequence", "sequence_length") if n in names), "input_size"
+        )
         parameters[place] = size
     return tracing.trace(model, batch=TRACED_BATCH, **parameters)
 

@@ -180,7 +180,8 @@ def _graph_specification(ranks: int) -> dict[str, Any]:
 
 def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any) -> None:
     """The drawn graph; ``picked`` is called when a box is clicked."""
-    with st.container(height=GRAPH_HEIGHT, border=True, key=f"{key}.frame"):
+    height = min(GRAPH_HEIGHT, ranks * charts_layers.RANK_STEP + 90)
+    with st.container(height=height, border=True, key=f"{key}.frame"):
         st.vega_lite_chart(
             pa.table(frame),
             _graph_specification(ranks),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 COMFORTABLE: Final = 20  # boxes that are looked through without scrolling for long
+FEW: Final = 5  # boxes that say next to nothing
 MOST: Final = 160  # boxes that are ever drawn; more are folded
 
 
@@ -95,9 +96,15 @@ def _folded(found: list[Group], most: int, opened: Collection[str]) -> Iterable[
 
 
 def comfortable_depth(paths: Sequence[str], most: int = COMFORTABLE) -> int:
-    """The greatest depth that needs at most ``most`` groups, at least 1."""
-    depths = range(deepest(paths), 1, -1)
-    return next((depth for depth in depths if len(groups(paths, depth)) <= most), 1)
+    """The greatest depth that needs at most ``most`` groups, at least 1.
+
+    One more where that would say next to nothing: a network whose layers are all in one module.
+    """
+    counts = [len(groups(paths, depth)) for depth in range(1, deepest(paths) + 1)]
+    depth = max((d for d, count in enumerate(counts, 1) if count <= most), default=1)
+    if counts[depth - 1] <= FEW < most and depth < len(counts) and counts[depth] <= MOST:
+        return depth + 1
+    return depth
 
 
 def joined(found: Sequence[Group], edges: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:

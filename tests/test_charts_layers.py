@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from characterize import costs, hardware
+from characterize import costs, hardware, session
 from characterize.records import Cost, Gemm, Precision
 from dashboard import (
     anatomy,
@@ -142,6 +142,11 @@ def test_the_comfortable_depth_is_the_deepest_that_fits():
     assert module_tree.comfortable_depth(PATHS, 6) == 3
     assert module_tree.comfortable_depth(PATHS, 4) == 2
     assert module_tree.comfortable_depth(PATHS, 2) == 1
+
+
+def test_a_depth_that_says_next_to_nothing_is_not_comfortable():
+    paths = ["embed", *(f"layers.{i}" for i in range(30)), "head"]
+    assert module_tree.comfortable_depth(paths) == 2  # 32 boxes, as 3 would hide all of it
 
 
 # frames
@@ -336,7 +341,7 @@ def test_no_axis_of_the_graph_is_left_to_vega():
 
 
 def priced(cost, output=(2, 3), name="aten.conv2d"):
-    formula = inspect.getdoc(costs.formulas()[name].formula)
+    formula = inspect.getdoc(costs.formulas()[name].formula) or ""
     return PricedOperator(
         name, "m", (("input", (1, 2)),), (output,), (("stride", (1, 1)),), cost, formula
     )
@@ -480,22 +485,22 @@ def test_another_network_forgets_the_kernel_and_depth_of_the_last(no_caches):
 
 
 def test_operators_without_a_formula_are_named(no_caches, monkeypatch):
-    honest = anatomy.costs.priced
+    honest = costs.priced
 
     def with_a_gap(graph):
         found = honest(graph)
         monkeypatch.setattr(type(found), "uncounted_names", ("aten.mystery",))
         return found
 
-    monkeypatch.setattr(anatomy.costs, "priced", with_a_gap)
-    answer = queries.session.answer
+    monkeypatch.setattr(costs, "priced", with_a_gap)
+    answer = session.answer
 
     def with_a_count(*args, **kwargs):
         found = answer(*args, **kwargs)
         found.table["uncounted"] = 1
         return found
 
-    monkeypatch.setattr(queries.session, "answer", with_a_count)
+    monkeypatch.setattr(session, "answer", with_a_count)
     app = opened()
     assert "1 operator has no cost formula: `aten.mystery`" in app.warning[0].value
 

@@ -64,7 +64,7 @@ def test_a_kernel_says_what_it_could_not_take():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_kernels_of_a_family_are_legal_and_lose_nothing(family):
-    graph = trace(family, **SMALL.get(family, {}))
+    graph = trace(family, keywords=None, **SMALL.get(family, {}))
     plain = unfused(graph)
     for stack in ("compiled", "engine"):
         kernels = fuse(graph, stack)
@@ -85,7 +85,7 @@ def test_a_template_is_fused_as_the_network_it_stands_for(family):
     parameters = models.families()[family].parameters
     symbols = ["batch", *(p.name for p in parameters if p.symbolic)]
     template = trace_template(family, small, symbols, batch=3)
-    network = trace(family, batch=3, **small)
+    network = trace(family, keywords=None, batch=3, **small)
     for stack in ("compiled", "engine"):
         groups = [[k.operators for k in fuse(g, stack).kernels] for g in (template, network)]
         assert groups[0] == groups[1]

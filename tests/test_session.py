@@ -12,11 +12,34 @@ from characterize.errors import InvalidValueError, UnknownNameError, Unsupported
 from characterize.hardware import Profile
 
 REFERENCES = ["reference_cpu", "reference_gpu", "reference_tpu", "reference_kpu"]
-COLUMNS = (
-    "batch precision stack hardware architecture confidence parameters macs flops memory_bytes "
-    "peak_memory_bytes fits intensity kernels tiles latency_s latency_low_s latency_high_s "
-    "throughput_per_s energy_j energy_static_j energy_dynamic_j power_w speedup bottleneck uncounted"
-).split()
+COLUMNS = [
+    "batch",
+    "precision",
+    "stack",
+    "hardware",
+    "architecture",
+    "confidence",
+    "parameters",
+    "macs",
+    "flops",
+    "memory_bytes",
+    "peak_memory_bytes",
+    "fits",
+    "intensity",
+    "kernels",
+    "tiles",
+    "latency_s",
+    "latency_low_s",
+    "latency_high_s",
+    "throughput_per_s",
+    "energy_j",
+    "energy_static_j",
+    "energy_dynamic_j",
+    "power_w",
+    "speedup",
+    "bottleneck",
+    "uncounted",
+]
 
 
 @pytest.fixture

@@ -121,10 +121,8 @@ def grouped_matrix_product(work: Work) -> Cost:
     """
     first, second = work.required("self"), work.required("mat2")
     m, k, n = first[-2], first[-1], second[-1]
-    if len(first) == len(second):
-        experts = work.output[0]
-    else:
-        experts = first[0] if len(first) == 3 else second[0]
+    stacked = first if len(first) == 3 else second
+    experts = work.output[0] if len(first) == len(second) else stacked[0]
     pieces = 1 if len(first) == 2 or len(second) == 2 else experts
     if len(first) == 2 and len(second) == 3:
         gemm = Gemm(m=m // experts, n=n, k=k, groups=experts)

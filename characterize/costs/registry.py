@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -198,7 +198,14 @@ def cost(work: Work) -> Cost:
     return found
 
 
-def price(operator: Operator, values: Sequence[Value]) -> Cost:
+class Values(Protocol):
+    """The values of a graph by index: its own tuple, or one that binds them when they are asked for."""
+
+    def __getitem__(self, index: int, /) -> Value:
+        """One value, its shape in numbers or arrays."""
+
+
+def price(operator: Operator, values: Values) -> Cost:
     """The cost of an operator of a graph whose dimensions are numbers or arrays."""
     inputs = [values[index] for index in operator.inputs]
     outputs = [values[index] for index in operator.outputs]

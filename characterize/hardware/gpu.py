@@ -139,7 +139,7 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     if fitted is not None and fitted.values.keys() & parameters.GPU.keys():
         values |= fitted.values
     else:
-        values |= _borrowed(table)
+        values |= _borrowed(profile, table)
         if "RTX" not in profile.title:
             values["clock"] = min(1.0, values["clock"])
         values |= _stated(profile, table, values)
@@ -148,13 +148,13 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     return values
 
 
-DONORS: Final = {"eager": "nvidia_rtx_3090", "eager_nchw": "nvidia_rtx_3090"}
-"""Whose fitted numbers a device without its own takes; the RTX 4090's for compiled networks."""
-
-
-def _borrowed(table: str) -> Mapping[str, float]:
-    donor = catalogue.load(DONORS.get(table, "nvidia_rtx_4090"))
-    fitted = donor.fitted.get(f"efficiency.{table}")
+def _borrowed(profile: Profile, table: str) -> Mapping[str, float]:
+    """Fitted numbers of the measured card nearest in kind: HBM means a data-centre card."""
+    if "HBM" in str(profile.value("memory.technology") or ""):
+        donor = "nvidia_h100_sxm"
+    else:
+        donor = "nvidia_rtx_3090" if table.startswith("eager") else "nvidia_rtx_4090"
+    fitted = catalogue.load(donor).fitted.get(f"efficiency.{table}")
     return fitted.values if fitted else {}
 
 
