@@ -133,8 +133,11 @@ def patterns_of(kernels: KernelGraph) -> list[str]:
     return [kernel.pattern for kernel in kernels.kernels]
 
 
-def faults(kernels: KernelGraph) -> list[str]:
-    """Everything that is illegal about some kernels, found the slow and plain way."""
+def faults(kernels: KernelGraph, *, pairs: bool = False) -> list[str]:
+    """Everything that is illegal about some kernels, found the slow and plain way.
+
+    With ``pairs``, two convolutions may be one kernel.
+    """
     graph = kernels.graph
     placed = [i for kernel in kernels.kernels for i in kernel.operators] + list(kernels.folded)
     if sorted(placed) != list(range(len(graph.operators))):
@@ -164,7 +167,7 @@ def faults(kernels: KernelGraph) -> list[str]:
         if needed != {v for v in kernel.writes if users[v] or v in escapes}:
             found.append(f"kernel {n} ({kernel.pattern}) writes {kernel.writes}, not {sorted(needed)}")
         memory.update(kernel.writes)
-        found += [f"kernel {n} ({kernel.pattern}): {text}" for text in _space_faults(graph, kernel)]
+        found += [f"kernel {n} ({kernel.pattern}): {text}" for text in _space_faults(graph, kernel, pairs)]
     if missing := escapes - memory:
         found.append(f"outputs {sorted(missing)} are not in memory")
     return found
@@ -205,7 +208,7 @@ def _biases(kernels: KernelGraph) -> set[int]:
     return {v for i in kernels.folded for v in operators[i].inputs[1:]}
 
 
-def _space_faults(graph: Graph, kernel: Kernel) -> list[str]:
+def _space_faults(graph: Graph, kernel: Kernel, pairs: bool) -> list[str]:
     """Members of a kernel that do not walk over its elements, or follow a call they may not follow."""
     def short(i: int) -> str:
         return graph.operators[i].name.removeprefix("aten.").rstrip("_")
@@ -217,7 +220,8 @@ def _space_faults(graph: Graph, kernel: Kernel) -> list[str]:
     if not calls:
         return []
     found = []
-    if len(calls) > 1 or kernel.operators[0] != calls[0]:
+    paired = [short(i) for i in calls] == ["conv2d", "conv2d"] and pairs
+    if (len(calls) > 1 and not paired) or kernel.operators[0] != calls[0]:
         found.append("a call is not at its beginning")
     for index in kernel.operators[1:]:
         operator = graph.operators[index]

@@ -57,6 +57,7 @@ STEPS = {
     "unary": _unary,
     "view": _view,
     "conv": lambda draw, net, x, values: net.conv(x, 4),
+    "depthwise": lambda draw, net, x, values: net.conv(net.conv(x, 4, groups=4), 4, kernel=1),
     "bn": lambda draw, net, x, values: net.bn(x),
     "add": _join("add"),
     "sub": _join("sub"),
@@ -69,7 +70,7 @@ STEPS = {
     "clone": lambda draw, net, x, values: net.unary("clone", x),
 }
 ANY_SHAPE = ("unary", "unary", "unary", "view")
-FULL_SHAPE = ("conv", "conv", "bn", "add", "add", "gate", "mean", "softmax", "cat", "pool", "sort", "clone", "sub")
+FULL_SHAPE = ("conv", "conv", "depthwise", "bn", "add", "add", "gate", "mean", "softmax", "cat", "pool", "sort", "clone", "sub")
 
 
 def _step(draw, net: Net, values: list[int]) -> int:
@@ -97,8 +98,15 @@ def test_every_kernel_is_legal(stack, graph):
 @pytest.mark.parametrize("stack", STACKS)
 @given(graph=graphs())
 @settings(max_examples=40, deadline=None)
-def test_a_depthwise_option_is_legal_where_there_is_nothing_for_it(stack, graph):
-    assert fuse(graph, stack, depthwise_separable=True) == fuse(graph, stack)
+def test_every_option_is_legal_and_only_moves_kernels_its_way(stack, graph):
+    fused = fuse(graph, stack)
+    paired = fuse(graph, stack, depthwise_separable=True)
+    plain = fuse(graph, stack, epilogues=False)
+    assert faults(paired, pairs=True) == []
+    assert faults(plain) == []
+    assert len(paired.kernels) <= len(fused.kernels)
+    assert total_bytes(paired) <= total_bytes(fused)
+    assert total_macs(paired) == total_macs(plain) == graph.macs
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -58,6 +58,9 @@ _PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern("mul+add+softmax", _BOTH, "Scale and mask before a softmax."),
     Pattern("sibling loops", _BOTH, "Loops that read the same value over the same elements."),
+    Pattern("hardsigmoid+mul", _BOTH, "A small operand is computed where it is broadcast."),
+    Pattern("relu+max_pool2d", _BOTH, "A window computes again an operand that reads one value."),
+    Pattern("attention+clone", _BOTH, "Heads are joined by the layout that attention writes."),
     Pattern("relu+cat", _BOTH, "A concatenation computes what it alone reads; nothing follows it."),
     Pattern(
         "weights only",

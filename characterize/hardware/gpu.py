@@ -149,13 +149,20 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
 
 
 def _borrowed(profile: Profile, table: str) -> Mapping[str, float]:
-    """Fitted numbers of the measured card nearest in kind: HBM means a data-centre card."""
-    if "HBM" in str(profile.value("memory.technology") or ""):
+    """Fitted numbers of the measured card nearest in kind: HBM with fp8 means Hopper and after.
+
+    The host's share is not borrowed from the H100, whose host was slow.
+    """
+    hopper = Precision.FP8 in profile.peak_flops_per_s
+    if hopper and "HBM" in str(profile.value("memory.technology") or ""):
         donor = "nvidia_h100_sxm"
     else:
         donor = "nvidia_rtx_3090" if table.startswith("eager") else "nvidia_rtx_4090"
     fitted = catalogue.load(donor).fitted.get(f"efficiency.{table}")
-    return fitted.values if fitted else {}
+    values = dict(fitted.values) if fitted else {}
+    if donor == "nvidia_h100_sxm":
+        values.pop("dispatch", None)
+    return values
 
 
 def _stated(profile: Profile, table: str, values: Efficiencies) -> dict[str, float]:
