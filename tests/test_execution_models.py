@@ -41,7 +41,7 @@ def kernel(kind: KernelKind = KernelKind.LINEAR, **sizes: float) -> KernelColumn
     return KernelColumns(kind=np.array([KINDS.index(kind)]), **arrays)
 
 
-def product(m: float, n: float, k: float, **sizes: float) -> KernelColumns:
+def product(m: float, n: float, k: float, **sizes: Any) -> KernelColumns:
     sizes = {"input_elements": m * k, "weight_elements": n * k, "output_elements": m * n, **sizes}
     return kernel(m=m, n=n, k=k, macs=m * n * k, **sizes)
 

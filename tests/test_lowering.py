@@ -96,6 +96,7 @@ def test_launched_kernels_do_the_work_of_the_fused_ones(network):
     for stack in (Stack.EAGER, Stack.COMPILED):
         columns = features.columns(fusion.fuse(network, stack)).kernels
         launched, shares = columns.launched(autocast=True, split_bias=True)
+        assert shares is not None
         total = (columns.macs * columns.count).sum()
         assert (launched.macs * launched.count).sum() == total
         # every launched kernel belongs to fused ones exactly as often as it occurs

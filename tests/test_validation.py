@@ -74,6 +74,7 @@ def test_rows_are_projected_as_a_projection_does_and_unknown_models_are_listed(m
 def test_a_batch_that_is_scaled_is_the_batch_that_is_traced(measurements):
     frame = evidence.read(measurements)
     subject = next(iter(evidence.subjects(frame)))
+    assert subject.graph is not None
     kernels = evidence.Kernels(subject.graph)
     card = hardware.load("nvidia_rtx_3090")
     for batch in (2, 16):
