@@ -66,7 +66,9 @@ def networks(count: int) -> list[KernelColumns]:
             "fixed_read_bytes": [0, 0], "fixed_write_bytes": [0, 0],
             "intermediate_elements": [0, 0], "operators": [1, 1],
         }  # fmt: skip
-        arrays: dict[str, Any] = {name: np.array(v, dtype=float)[:, None] for name, v in rows.items()}
+        arrays: dict[str, Any] = {
+            name: np.array(v, dtype=float)[:, None] for name, v in rows.items()
+        }
         found.append(KernelColumns(kind=kinds, **arrays))
     return found
 

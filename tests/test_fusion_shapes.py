@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
+from characterize.fusion import shapes, tables
 from characterize.fusion.rows import spreads_rows
 from characterize.fusion.shapes import broadcasts, covers, keeps_order, numel
 
@@ -80,3 +83,10 @@ def test_broadcasting_aligns_at_the_right():
     assert broadcasts(("c", 1, 1), ("b", "c", "h", "w"))
     assert not broadcasts(("c",), ("b", "c", "h", "w"))
     assert not broadcasts((1, 2, 3), (2, 3))
+
+
+def test_the_examples_in_the_docstrings_hold():
+    for module in (shapes, tables):
+        result = doctest.testmod(module)
+        assert result.failed == 0
+        assert result.attempted > 0

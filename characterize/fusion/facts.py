@@ -21,11 +21,13 @@ class Facts:
     """A graph, indexed for fusion. Values stand for their ``source`` throughout.
 
     ``uses`` has, by source value, the operators that read it, in order and each once;
-    ``reads`` has, by operator, the source values it reads, each once; ``shapes`` are by value.
+    ``reads`` has, by operator, the source values it reads, each once; ``shapes`` and
+    ``sizes`` (numbers of elements) are by value.
     """
 
     graph: Graph
     shapes: tuple[Shape, ...]
+    sizes: tuple[Numel, ...]
     loops: tuple[Loop, ...]
     reads: tuple[tuple[int, ...], ...]
     uses: tuple[list[int], ...]
@@ -35,11 +37,12 @@ class Facts:
 
     def numel(self, value: int) -> Numel:
         """Elements of a value."""
-        return numel(self.shapes[value])
+        return self.sizes[value]
 
     def numel_out(self, index: int) -> Numel:
         """Elements of an operator's first output."""
-        return numel(self.shape_out(index))
+        outputs = self.graph.operators[index].outputs
+        return self.sizes[outputs[0]] if outputs else (1, ())
 
     def shape_out(self, index: int) -> Shape:
         """Shape of an operator's first output."""
@@ -51,6 +54,11 @@ class Facts:
         inputs = self.graph.operators[index].inputs
         return self.shapes[inputs[0]] if inputs else ()
 
+    def numel_in(self, index: int) -> Numel:
+        """Elements of an operator's first input, as it is read."""
+        inputs = self.graph.operators[index].inputs
+        return self.sizes[inputs[0]] if inputs else (1, ())
+
     def views_of(self, index: int, source: int) -> list[int]:
         """The inputs of an operator that show the elements of ``source``."""
         values = self.graph.values
@@ -58,8 +66,8 @@ class Facts:
 
     def reads_all(self, index: int, source: int) -> bool:
         """Whether an operator reads each element of ``source`` once, in whatever order."""
-        size = numel(self.shapes[source])
-        return all(numel(self.shapes[view]) == size for view in self.views_of(index, source))
+        size = self.sizes[source]
+        return all(self.sizes[view] == size for view in self.views_of(index, source))
 
     def in_order(self, index: int, source: int) -> bool:
         """Whether an operator reads all of ``source`` in order, whatever views lie between."""
@@ -89,6 +97,7 @@ def gather(graph: Graph) -> Facts:
     return Facts(
         graph=graph,
         shapes=shapes,
+        sizes=tuple([numel(shape) for shape in shapes]),
         loops=tuple(
             [_refined(graph, shapes, *pair) for pair in zip(operators, named, strict=True)]
         ),

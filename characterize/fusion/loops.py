@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from characterize.fusion.epilogues import Region
 from characterize.fusion.facts import Facts
 from characterize.fusion.rows import Rows, outer_numel, rows_of, spreads_rows
-from characterize.fusion.shapes import Numel, broadcasts, numel
+from characterize.fusion.shapes import Numel, broadcasts
 from characterize.fusion.tables import ELEMENTWISE, Loop
 
 MAX_LOOP = 64  # operators in one kernel, as TorchInductor's `max_fusion_size`
@@ -161,7 +161,7 @@ def _accepts(state: _State, index: int, group: LoopGroup) -> bool:
         if size not in (group.full, group.outer):
             return False
     elif loop in _ROWS:
-        if numel(facts.shape_in(index)) != group.full:
+        if facts.numel_in(index) != group.full:
             return False
         if group.rows is not None and rows_of(facts, index) != group.rows:
             return False
@@ -189,7 +189,7 @@ def _in_step(state: _State, index: int, source: int, group: LoopGroup) -> bool:
 
 def _walk(facts: Facts, index: int) -> Numel:
     """How many elements an operator walks over."""
-    return numel(facts.shape_in(index)) if facts.loops[index] in _ROWS else facts.numel_out(index)
+    return facts.numel_in(index) if facts.loops[index] in _ROWS else facts.numel_out(index)
 
 
 def _join(state: _State, index: int, group: LoopGroup) -> None:

@@ -151,18 +151,20 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
 def _borrowed(profile: Profile, table: str) -> Mapping[str, float]:
     """Fitted numbers of the measured card nearest in kind: HBM with fp8 means Hopper and after.
 
-    The host's share is not borrowed from the H100, whose host was slow.
+    The host's share is that of the RTX card all the same: the H100 was measured on a slow host.
     """
     hopper = Precision.FP8 in profile.peak_flops_per_s
+    card = "nvidia_rtx_3090" if table.startswith("eager") else "nvidia_rtx_4090"
+    values = _fitted(card, table)
     if hopper and "HBM" in str(profile.value("memory.technology") or ""):
-        donor = "nvidia_h100_sxm"
-    else:
-        donor = "nvidia_rtx_3090" if table.startswith("eager") else "nvidia_rtx_4090"
-    fitted = catalogue.load(donor).fitted.get(f"efficiency.{table}")
-    values = dict(fitted.values) if fitted else {}
-    if donor == "nvidia_h100_sxm":
-        values.pop("dispatch", None)
+        host = {"dispatch": values["dispatch"]} if "dispatch" in values else {}
+        values = _fitted("nvidia_h100_sxm", table) | host
     return values
+
+
+def _fitted(name: str, table: str) -> dict[str, float]:
+    fitted = catalogue.load(name).fitted.get(f"efficiency.{table}")
+    return dict(fitted.values) if fitted else {}
 
 
 def _stated(profile: Profile, table: str, values: Efficiencies) -> dict[str, float]:
