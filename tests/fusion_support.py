@@ -101,7 +101,9 @@ class Net:
     def layer_norm(self, x: int, **keywords) -> int:
         last = self.values[x].shape[-1]
         inputs = (x, self.parameter(last), self.parameter(last))
-        return self.op("layer_norm", inputs, self.values[x].shape, normalized_shape=(last,), **keywords)
+        return self.op(
+            "layer_norm", inputs, self.values[x].shape, normalized_shape=(last,), **keywords
+        )
 
     def graph(self, *outputs: int) -> Graph:
         return Graph("net", tuple(self.values), tuple(self.operators), tuple(self.inputs), outputs)
@@ -126,7 +128,9 @@ def total_bytes(kernels: KernelGraph) -> int:
 
 
 def total_macs(kernels: KernelGraph) -> int:
-    return sum(kernels.graph.operators[i].macs for kernel in kernels.kernels for i in kernel.operators)
+    return sum(
+        kernels.graph.operators[i].macs for kernel in kernels.kernels for i in kernel.operators
+    )
 
 
 def patterns_of(kernels: KernelGraph) -> list[str]:
@@ -158,16 +162,26 @@ def faults(kernels: KernelGraph, *, pairs: bool = False) -> list[str]:
         if read is None:
             found.append(f"kernel {n} ({kernel.pattern}) reads what no kernel before it wrote")
             continue
-        unread = {graph.values[v].source for i in kernel.operators for v in graph.operators[i].inputs} - made
-        if {graph.values[v].source for v in kernel.reads} - _biases(kernels) != unread - _biases(kernels):
-            found.append(f"kernel {n} ({kernel.pattern}) reads {kernel.reads}, not {sorted(unread)}")
+        unread = {
+            graph.values[v].source for i in kernel.operators for v in graph.operators[i].inputs
+        } - made
+        if {graph.values[v].source for v in kernel.reads} - _biases(kernels) != unread - _biases(
+            kernels
+        ):
+            found.append(
+                f"kernel {n} ({kernel.pattern}) reads {kernel.reads}, not {sorted(unread)}"
+            )
         users = {v: {home.get(i) for i, op in enumerate(graph.operators)
                      if v in {graph.values[x].source for x in op.inputs}} for v in made}  # fmt: skip
         needed = {v for v in made if v in escapes or users[v] - {n}}
         if needed != {v for v in kernel.writes if users[v] or v in escapes}:
-            found.append(f"kernel {n} ({kernel.pattern}) writes {kernel.writes}, not {sorted(needed)}")
+            found.append(
+                f"kernel {n} ({kernel.pattern}) writes {kernel.writes}, not {sorted(needed)}"
+            )
         memory.update(kernel.writes)
-        found += [f"kernel {n} ({kernel.pattern}): {text}" for text in _space_faults(graph, kernel, pairs)]
+        found += [
+            f"kernel {n} ({kernel.pattern}): {text}" for text in _space_faults(graph, kernel, pairs)
+        ]
     if missing := escapes - memory:
         found.append(f"outputs {sorted(missing)} are not in memory")
     return found
@@ -189,7 +203,9 @@ def _members(kernels: KernelGraph, producer: dict[int, int]) -> tuple[list[list[
     return [sorted(inside) for inside in members], built
 
 
-def _run(graph: Graph, operators: Sequence[int], memory: set[int]) -> tuple[set[int] | None, set[int]]:
+def _run(
+    graph: Graph, operators: Sequence[int], memory: set[int]
+) -> tuple[set[int] | None, set[int]]:
     """What some operators take from memory as they run in order, or None if it is not there; what they make."""
     read: set[int] = set()
     made: set[int] = set()
@@ -210,6 +226,7 @@ def _biases(kernels: KernelGraph) -> set[int]:
 
 def _space_faults(graph: Graph, kernel: Kernel, pairs: bool) -> list[str]:
     """Members of a kernel that do not walk over its elements, or follow a call they may not follow."""
+
     def short(i: int) -> str:
         return graph.operators[i].name.removeprefix("aten.").rstrip("_")
 

@@ -344,17 +344,28 @@ def test_squeeze_and_excitation_takes_its_four_kernels_and_a_product():
     net = Net()
     y = net.unary("silu", net.bn(net.conv(net.input(*IMAGE), 16)))
     pooled = net.op("mean", (y,), (2, 16, 1, 1), dim=(2, 3), keepdim=True)
-    gate = net.unary("sigmoid", net.conv(net.unary("silu", net.conv(pooled, 4, kernel=1)), 16, kernel=1))
+    gate = net.unary(
+        "sigmoid", net.conv(net.unary("silu", net.conv(pooled, 4, kernel=1)), 16, kernel=1)
+    )
     out = net.conv(net.mul(y, gate), 24, kernel=1)
     kernels = fuse(net.graph(out))
-    assert patterns_of(kernels) == ["conv+bn+silu", "mean", "conv+silu", "conv+sigmoid", "mul", "conv"]
+    assert patterns_of(kernels) == [
+        "conv+bn+silu",
+        "mean",
+        "conv+silu",
+        "conv+sigmoid",
+        "mul",
+        "conv",
+    ]
     assert faults(kernels) == []
 
 
 def test_pooling_to_one_position_is_a_reduction_that_takes_a_prologue():
     net = Net()
     x = net.unary("relu", net.bn(net.input(*IMAGE)))
-    kernels = fuse(net.graph(net.op("adaptive_avg_pool2d", (x,), (2, 16, 1, 1), output_size=(1, 1))))
+    kernels = fuse(
+        net.graph(net.op("adaptive_avg_pool2d", (x,), (2, 16, 1, 1), output_size=(1, 1)))
+    )
     assert patterns_of(kernels) == ["bn+relu+adaptive_avg_pool2d"]
 
 
@@ -372,7 +383,11 @@ def test_a_bush_of_elementwise_operators_is_one_kernel():
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((2, 16, 1, 1), ["hardsigmoid+mul"]), ((16, 1, 1), ["hardsigmoid+mul"]), ((2, 16, 8, 8), ["hardsigmoid+mul"])],
+    [
+        ((2, 16, 1, 1), ["hardsigmoid+mul"]),
+        ((16, 1, 1), ["hardsigmoid+mul"]),
+        ((2, 16, 8, 8), ["hardsigmoid+mul"]),
+    ],
 )
 def test_a_small_operand_is_computed_where_it_is_broadcast(shape, expected):
     net = Net()
@@ -580,7 +595,12 @@ def test_a_kernel_is_named_by_its_modules():
     y2 = net.add(net.conv(y, 16, module="layer1.0.conv2"), y, module="layer1.0")
     out = net.unary("exp", net.unary("sort", y2))
     kernels = fuse(net.graph(out)).kernels
-    assert [k.name for k in kernels] == ["layer1.0.conv1+bn1+relu", "layer1.0.conv2+add", "sort", "exp"]
+    assert [k.name for k in kernels] == [
+        "layer1.0.conv1+bn1+relu",
+        "layer1.0.conv2+add",
+        "sort",
+        "exp",
+    ]
     assert kernels[0].module == "layer1.0.conv1"
 
 
@@ -592,9 +612,15 @@ def test_every_stack_lists_its_patterns():
     assert {p.name for p in patterns()} == set().union(*names.values())
 
 
-@pytest.mark.parametrize("call", [lambda: fuse(Net().graph(), "compile"), lambda: patterns("compile")], ids=["fuse", "patterns"])
+@pytest.mark.parametrize(
+    "call",
+    [lambda: fuse(Net().graph(), "compile"), lambda: patterns("compile")],
+    ids=["fuse", "patterns"],
+)
 def test_an_unknown_stack_is_refused_with_the_near_one(call):
-    with pytest.raises(UnknownNameError, match=r"No stack named 'compile'\. Did you mean 'compiled'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"No stack named 'compile'\. Did you mean 'compiled'\?"
+    ):
         call()
 
 

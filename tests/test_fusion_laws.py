@@ -38,7 +38,12 @@ def _unary(draw, net, x, values):
 
 
 def _view(draw, net, x, values):
-    shapes = [net.values[x].shape, (3, 144), (6, 6, 12), (3, 4, 5)]  # same, merged, permuted, a part
+    shapes = [
+        net.values[x].shape,
+        (3, 144),
+        (6, 6, 12),
+        (3, 4, 5),
+    ]  # same, merged, permuted, a part
     return net.view(x, *draw(st.sampled_from(shapes)))
 
 
@@ -61,16 +66,35 @@ STEPS = {
     "bn": lambda draw, net, x, values: net.bn(x),
     "add": _join("add"),
     "sub": _join("sub"),
-    "gate": lambda draw, net, x, values: net.mul(x, _pick(draw, _shaped(net, values, POOLED) or [x])),
+    "gate": lambda draw, net, x, values: net.mul(
+        x, _pick(draw, _shaped(net, values, POOLED) or [x])
+    ),
     "mean": lambda draw, net, x, values: net.op("mean", (x,), POOLED, dim=(2, 3), keepdim=True),
-    "softmax": lambda draw, net, x, values: net.unary("softmax", x, dim=draw(st.sampled_from([1, 3]))),
+    "softmax": lambda draw, net, x, values: net.unary(
+        "softmax", x, dim=draw(st.sampled_from([1, 3]))
+    ),
     "cat": _cat,
     "pool": lambda draw, net, x, values: net.op("max_pool2d", (x,), FULL, kernel_size=(3, 3)),
     "sort": lambda draw, net, x, values: net.unary("sort", x),
     "clone": lambda draw, net, x, values: net.unary("clone", x),
 }
 ANY_SHAPE = ("unary", "unary", "unary", "view")
-FULL_SHAPE = ("conv", "conv", "depthwise", "bn", "add", "add", "gate", "mean", "softmax", "cat", "pool", "sort", "clone", "sub")
+FULL_SHAPE = (
+    "conv",
+    "conv",
+    "depthwise",
+    "bn",
+    "add",
+    "add",
+    "gate",
+    "mean",
+    "softmax",
+    "cat",
+    "pool",
+    "sort",
+    "clone",
+    "sub",
+)
 
 
 def _step(draw, net: Net, values: list[int]) -> int:
@@ -128,7 +152,9 @@ def test_what_fusion_saves_is_what_it_keeps_on_chip(graph):
     made = {v for op in graph.operators for v in op.outputs}
     saved_writes = sum(elements(graph, v) for v in made - written)
     reads = [_read_elements(graph, kernels) for kernels in (unfused(graph), fused)]
-    assert total_bytes(unfused(graph)) - total_bytes(fused) == 4 * (saved_writes + reads[0] - reads[1])
+    assert total_bytes(unfused(graph)) - total_bytes(fused) == 4 * (
+        saved_writes + reads[0] - reads[1]
+    )
 
 
 def _read_elements(graph: Graph, kernels: KernelGraph) -> int:

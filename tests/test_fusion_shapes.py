@@ -42,7 +42,11 @@ def test_elements_are_a_number_and_symbolic_factors(shape, expected):
         ((2, 4, 7, 8), (2, 7, 32), False),  # split into heads and transposed
         ((2, 2), (2, 3), False),  # slice
         ((2, 4, 3), (2, 1, 3), False),  # expand
-        ((8, 3), (6, 4), False),  # neither side is one dimension: refused, though a reshape could do it
+        (
+            (8, 3),
+            (6, 4),
+            False,
+        ),  # neither side is one dimension: refused, though a reshape could do it
         ((1,), (), True),
     ],
 )

@@ -94,7 +94,12 @@ def test_a_template_is_fused_as_the_network_it_stands_for(family):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["timm/swin_tiny_patch4_window7_224", "timm/nfnet_l0", "timm/xcit_nano_12_p8_224", "timm/maxvit_tiny_rw_224"],
+    [
+        "timm/swin_tiny_patch4_window7_224",
+        "timm/nfnet_l0",
+        "timm/xcit_nano_12_p8_224",
+        "timm/maxvit_tiny_rw_224",
+    ],
 )
 def test_kernels_of_a_zoo_model_are_legal(name):
     zoo_support.need("timm")

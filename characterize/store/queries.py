@@ -96,9 +96,7 @@ def _not_understood(error: duckdb.Error) -> InvalidValueError:
     return InvalidValueError(f"The store could not answer: {sentence}")
 
 
-def over_parquet(
-    pattern: str, view: str, sql: str, parameters: Sequence[Any] = ()
-) -> pd.DataFrame:
+def over_parquet(pattern: str, view: str, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
     """What one reading statement answers over a view of the Parquet files that match ``pattern``.
 
     Raises:
