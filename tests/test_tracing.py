@@ -6,9 +6,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import characterize as ch
-from characterize import tracing
+from characterize import costs, tracing
 from characterize.errors import InvalidValueError, TraceError, UnknownNameError
-from characterize.records import Precision, Role
+from characterize.records import Cost, KernelKind, Precision, Role
 
 
 def meta(*shape, dtype=torch.float32):
@@ -272,3 +272,24 @@ def test_parameters_that_are_never_read_count_and_are_named():
     graph = ch.trace(Net(), meta(1, 4))
     assert graph.parameters == 16 + 8
     assert graph.notes == ("The forward pass does not read 1 parameter tensors (spare.weight).",)
+
+
+def test_a_formula_registered_later_is_used():
+    with torch.library._scoped_library("characterize_later", "FRAGMENT") as library:
+        library.define("twice(Tensor x) -> Tensor")
+        library.impl("twice", lambda x: x + x, "CompositeImplicitAutograd")
+
+        class Net(nn.Module):
+            def forward(self, x):
+                return torch.ops.characterize_later.twice(x)
+
+        assert names(ch.trace(Net(), meta(3))) == ["aten.add"]  # taken apart
+        ch.register_formula("characterize_later.twice")(
+            lambda work: Cost(kind=KernelKind.ELEMENTWISE, vector_flops=7 * work.elements)
+        )
+        try:
+            graph = ch.trace(Net(), meta(3))
+        finally:
+            costs.forget("characterize_later.twice")
+    assert names(graph) == ["characterize_later.twice"]
+    assert graph.flops == 21

@@ -57,6 +57,16 @@ class _Known:
 
 
 _KNOWN: dict[Any, _Known] = {}
+_KEPT: set[str] = set()  # the operators with a formula when _KNOWN was filled
+
+
+def _forget_if_formulas_changed() -> None:
+    """A formula that was registered since may keep a composite whole."""
+    kept = costs.kept_composites()
+    if kept != _KEPT:
+        _KNOWN.clear()
+        _KEPT.clear()
+        _KEPT.update(kept)
 
 
 def _tensors(argument: Any) -> Iterator[torch.Tensor]:
@@ -83,6 +93,7 @@ class Recorder(TorchDispatchMode):
         path: Callable[[], str] = str,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's own
+        _forget_if_formulas_changed()
         self.values: list[Value] = []
         self.operators: list[Operator] = []
         self._names = names
