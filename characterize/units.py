@@ -32,6 +32,8 @@ _PREFIXES: Final = (
     (1e15, "P"),
 )
 
+_WHOLE: Final = ("flop", "mac")  # nobody says milliflop
+
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:
     """``value`` with the SI prefix a person would choose, to ``digits`` significant digits.
@@ -42,11 +44,15 @@ def si(value: float, unit: str = "", digits: int = 3) -> str:
     '18.2 ms'
     >>> si(0, "J")
     '0 J'
+    >>> si(0.4991, "flop/B")
+    '0.499 flop/B'
     """
     if not math.isfinite(value):
         return f"{value} {unit}".rstrip()
     if value == 0:
         return f"0 {unit}".rstrip()
+    if abs(value) < 1 and unit.lower().startswith(_WHOLE):
+        return f"{value:.{digits}g} {unit}"
     rounded = float(f"{value:.{digits - 1}e}")
     scale, prefix = _PREFIXES[0]
     for scale_, prefix_ in _PREFIXES:
