@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from characterize import __version__, errors, features, fusion, store, templates
 from characterize import projection as projections
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 Progress = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,22 +63,22 @@ def graph(asked: Subject, keep: store.Store | None = None) -> Graph:
     return templates.template(asked, keep) if asked.family else _concrete(asked)
 
 
-@lru_cache(maxsize=512)
-def _skeleton(graph_id: int, stack: Stack, holder: _Holder) -> features.Skeleton:
-    return features.skeleton(fusion.fuse(holder.graph, stack=stack))
-
-
 @dataclass(frozen=True)
-class _Holder:
-    """A graph that hashes by identity, so that what is made from it can be cached."""
+class _Same(Generic[T]):
+    """A large record that hashes by identity, so that what is made from it can be cached."""
 
-    graph: Graph
+    record: T
 
     def __hash__(self) -> int:
-        return id(self.graph)
+        return id(self.record)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Holder) and other.graph is self.graph
+        return isinstance(other, _Same) and other.record is self.record
+
+
+@lru_cache(maxsize=512)
+def _skeleton(graph: _Same[Graph], stack: Stack) -> features.Skeleton:
+    return features.skeleton(fusion.fuse(graph.record, stack=stack))
 
 
 def kernel_graph(
@@ -90,7 +91,7 @@ def kernel_graph(
 def frame(asked: Subject, stack: str | Stack, keep: store.Store | None) -> features.Skeleton:
     """The distinct kernels of the subject, fused for a stack."""
     found = graph(asked, keep)
-    return _skeleton(id(found), _stack(stack), _Holder(found))
+    return _skeleton(_Same(found), _stack(stack))
 
 
 def _stack(stack: str | Stack) -> Stack:
@@ -101,20 +102,9 @@ def _stack(stack: str | Stack) -> Stack:
 
 
 @lru_cache(maxsize=256)
-def _columns(asked: Subject, stack: Stack, holder: _FrameHolder) -> features.Columns:
+def _columns(asked: Subject, frame: _Same[features.Skeleton]) -> features.Columns:
     sizes = templates.topology(asked)[1] if asked.family else None
-    return features.columns(holder.frame, sizes)
-
-
-@dataclass(frozen=True)
-class _FrameHolder:
-    frame: features.Skeleton
-
-    def __hash__(self) -> int:
-        return id(self.frame)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _FrameHolder) and other.frame is self.frame
+    return features.columns(frame.record, sizes)
 
 
 def columns(
@@ -122,7 +112,7 @@ def columns(
 ) -> features.Columns:
     """The subject's kernels as columns, one configuration wide."""
     found = frame(asked, stack, keep)
-    return _columns(asked, _stack(stack), _FrameHolder(found))
+    return _columns(asked, _Same(found))
 
 
 # answers

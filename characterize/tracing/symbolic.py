@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 
 from characterize import costs, models, symbols
-from characterize.records import Graph, Role
+from characterize.records import Graph
 from characterize.tracing import modules
 from characterize.tracing.recorder import Recorder
 
@@ -85,15 +85,12 @@ def trace_family(
         recorder = Recorder(modules.tensor_names(module), sizes.dim, path)
         indices, outputs = modules.run(module, inputs, {}, recorder, path)
     graph = recorder.graph(name, indices, modules.leaves(outputs))
-    graph = replace(graph, symbols=tuple(symbolic), guards=sizes.guards())
-    graph = replace(graph, guards=tuple(g for g in graph.guards if not _always(g, family, hints)))
+    guards = tuple(guard for guard in sizes.guards() if not _always(guard, hints))
+    graph = replace(graph, symbols=tuple(symbolic), guards=guards)
     return graph if graph.is_symbolic else costs.priced(graph)
 
 
-def _always(guard: str, family: Any, hints: Mapping[str, int]) -> bool:
+def _always(guard: str, hints: Mapping[str, int]) -> bool:
     """Whether a guard says no more than that sizes are at least one."""
     names = symbols.free(guard)
     return not names or bool(guard in {f"{n} >= 1" for n in hints} | {f"{n} > 0" for n in hints})
-
-
-__all__ = ["Role", "trace_family"]
