@@ -26,6 +26,7 @@ from characterize.columns import Array, KernelColumns, KernelEstimate
 from characterize.hardware import catalogue, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
+from characterize.hardware.residency import Cache
 from characterize.hardware.roofline import columns_shape, smooth_maximum, tiles, traffic, work
 from characterize.records import KernelKind, Precision, Stack
 
@@ -201,18 +202,8 @@ def _depthwise_flops(columns: KernelColumns, device: Device, known: Efficiencies
 def memory_s(columns: KernelColumns, device: Device, known: Efficiencies, weights: Array) -> Array:
     """Seconds of traffic of activations and weights."""
     size = device.element_bytes
-    cache = device.cache_bytes * known["cache_share"]
-    gain = 1.0 - 1.0 / known["cache_gain"]
-
-    def left(elements: Array, distance: Array) -> Array:
-        """What has to come from memory, as an equivalent of bytes."""
-        hit = 1.0 / (1.0 + (distance * size / cache) ** 2) if cache else 0.0
-        return elements * size * (1.0 - hit * gain)
-
-    first, other, out = columns.input_elements, columns.other_elements, columns.output_elements
-    moved = left(first, columns.input_distance + columns.input_weight_distance)
-    moved = moved + left(other, columns.other_distance + columns.other_weight_distance)
-    moved = moved + left(out, first + other + out)
+    cache = Cache.of(size, device.cache_bytes, known)
+    moved = cache.activations(columns)
     moved = moved + columns.fixed_read_bytes + columns.fixed_write_bytes
     factor: Array = np.ones((1, 1))
     for name, kinds in _TRAFFIC.items():
@@ -222,7 +213,7 @@ def memory_s(columns: KernelColumns, device: Device, known: Efficiencies, weight
     for name, kinds in _WEIGHTS.items():
         laid_out = np.where(columns.is_kind(*kinds), known[name], laid_out)
     spilled = known["packing"] * own**2 / (own**2 + max(device.cache_bytes / size, 1.0) ** 2)
-    moved = moved * factor + left(own, weights) * laid_out + own * size * spilled
+    moved = moved * factor + cache.left(own, weights) * laid_out + own * size * spilled
     return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]))
 
 

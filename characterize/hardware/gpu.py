@@ -28,6 +28,7 @@ from characterize.columns import Array, KernelColumns, KernelEstimate
 from characterize.hardware import catalogue, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
+from characterize.hardware.residency import Cache
 from characterize.hardware.roofline import (
     TRANSCENDENTAL_FLOPS,
     columns_shape,
@@ -340,18 +341,9 @@ def _depthwise_s(columns: KernelColumns, device: Device, known: Efficiencies) ->
 def memory_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Seconds of traffic: what the cache still holds comes faster, some kinds move more."""
     size = device.element_bytes
-    cache = device.cache_bytes * known["cache_share"]
-    gain = 1.0 - 1.0 / known["cache_gain"]
-
-    def left(elements: Array, distance: Array) -> Array:
-        """What has to come from memory, as an equivalent of bytes."""
-        hit = 1.0 / (1.0 + (distance * size / cache) ** 2) if cache else 0.0
-        return elements * size * (1.0 - hit * gain)
-
-    first, other, out = columns.input_elements, columns.other_elements, columns.output_elements
-    moved = left(first, columns.input_distance + columns.input_weight_distance)
-    moved = moved + left(other, columns.other_distance + columns.other_weight_distance)
-    moved = moved + left(out, first + other + out) + columns.weight_elements * size
+    first, out = columns.input_elements, columns.output_elements
+    moved = Cache.of(size, device.cache_bytes, known).activations(columns)
+    moved = moved + columns.weight_elements * size
     moved = moved + columns.fixed_read_bytes + columns.fixed_write_bytes
     moved = moved * traffic_factor(columns, known)
     moved = moved + (first + out) * size * _layout(columns, known)
