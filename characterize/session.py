@@ -145,7 +145,7 @@ def answer(
     precision: str = "auto",
     stack: str = "compiled",
     hardware: Sequence[str | Profile] | str = "all",
-    baseline: str | None = None,
+    baseline: str | Profile | None = None,
     progress: Progress | None = None,
     keep: bool = True,
 ) -> Answer:

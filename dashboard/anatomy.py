@@ -63,13 +63,17 @@ class Fused:
     latency_s: float | None
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
 def anatomy(network: Network, device: str) -> Anatomy:
     """Everything the view needs of ``network`` on ``device``.
 
     Raises:
         CharacterizeError: whatever the library refuses.
     """
+    return _anatomy(network, device, queries.contents([device]))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _anatomy(network: Network, device: str, contents: tuple[str, ...]) -> Anatomy:
     found = queries.answer(queries.Request(network, (device,)))
     whole = {name: values[0] for name, values in found.rows.items()}
     kernels = dict(queries.kernels(network, device))
@@ -157,9 +161,13 @@ def _sized(graph: Graph, index: int) -> tuple[int, ...]:
     return tuple(int(dim) for dim in graph.values[index].shape)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
 def stacks(network: Network, device: str) -> tuple[Fused, ...]:
     """The network with nothing fused, and under each stack."""
+    return _stacks(network, device, queries.contents([device]))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _stacks(network: Network, device: str, contents: tuple[str, ...]) -> tuple[Fused, ...]:
     asked = _subject(network)
     single = fusion.unfused(session.graph(asked, store.Store()))
     found = features.columns(single, _sizes(asked) if asked.family else None)

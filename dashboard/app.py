@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import own_devices
+
 # a file of ours: an icon by name would be fetched from another host
 ICON = str(Path(__file__).with_name("icon.svg"))
 
@@ -41,4 +43,5 @@ page = st.navigation(
     ],
     position="top",
 )
+own_devices.follow()
 page.run()

@@ -10,6 +10,7 @@ The contract, shared by every view (a value equal to its default is left out):
     baseline, focus         a name, or ``auto``
     device                  the device that Hardware shows
     show.*, kernels.of      filters of the tables, and what the kernels are shown by
+    edit                    a device with other figures, see ``dashboard.own_devices``
     pin                     the pinned configuration, see ``dashboard.state``
 
 Most controls are bound by Streamlit, which writes what a control *shows*. Those that show a title
@@ -26,7 +27,7 @@ from typing import Any, Final
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import queries
+from dashboard import own_devices, queries
 from dashboard.queries import AUTO
 
 ZOO: Final = "zoo"
@@ -148,7 +149,8 @@ def notes() -> list[str]:
     if st.session_state.get("_link_read"):
         return []
     st.session_state["_link_read"] = True
-    return bad_parts({name: st.query_params.get_all(name) for name in st.query_params})
+    wrong = bad_parts({name: st.query_params.get_all(name) for name in st.query_params})
+    return [*own_devices.notes(), *wrong]
 
 
 def bad_parts(link: Mapping[str, Sequence[str]]) -> list[str]:

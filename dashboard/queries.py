@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import characterize.models
 from characterize import session, store
 from characterize.errors import CharacterizeError, UnsupportedError
 from characterize.records import Precision
-from dashboard import catalogue, palette
+from dashboard import catalogue, own_devices, palette
 from dashboard.keeping import Keeper
 from dashboard.readable import Columns
 
@@ -79,10 +80,19 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
-@functools.cache
 def devices() -> dict[str, Device]:
-    """All profiles of the catalogue by name, ordered by architecture, real devices first."""
-    found = [_device(profile(name)) for name in characterize.hardware.names()]
+    """All profiles by name, the session's own too, by architecture, the idealised ones last."""
+    return _devices(_own())
+
+
+def _own() -> tuple[Profile, ...]:
+    return tuple(own_devices.profiles().values())
+
+
+@functools.lru_cache(maxsize=64)
+def _devices(own: tuple[Profile, ...]) -> dict[str, Device]:
+    shipped = [characterize.hardware.load(name) for name in characterize.hardware.names()]
+    found = [_device(each) for each in (*shipped, *own)]
     order = palette.ARCHITECTURES.index
     found.sort(key=lambda d: (d.is_reference, order(d.architecture), d.title.lower()))
     return {device.name: device for device in found}
@@ -108,8 +118,17 @@ def _without(vendor: str, title: str) -> str:
 
 
 def profile(name: str) -> Profile:
-    """One device with every figure and its source."""
-    return characterize.hardware.load(name)
+    """One device with every figure and its source: the session's own, or one of the catalogue."""
+    return own_devices.profiles().get(name) or characterize.hardware.load(name)
+
+
+def contents(names: Iterable[str | None]) -> tuple[str, ...]:
+    """Digests of the session's own devices among ``names``.
+
+    Another session's may differ, so that whatever is kept for both is kept under these too.
+    """
+    own = own_devices.profiles()
+    return tuple(own[name].content_hash for name in names if name in own) if own else ()
 
 
 @functools.cache
@@ -138,7 +157,8 @@ def answer(request: Request) -> Answer:
         titles = ", ".join(known[name].title for name in left_out)
         msg = f"None of the chosen devices runs {precision}: {titles}; choose auto, or others."
         raise UnsupportedError(msg)
-    rows, notes = _answered(replace(request, hardware=able))
+    asked = replace(request, hardware=able)
+    rows, notes = _answered(asked, contents((*able, request.baseline)))
     return Answer(rows, left_out, notes)
 
 
@@ -148,20 +168,35 @@ def _runs(device: Device | None, precision: str) -> bool:
 
 
 @st.cache_data(show_spinner=False, max_entries=512)
-def _answered(request: Request) -> tuple[Columns, tuple[str, ...]]:
-    """Rows and notes: from the store the first time, later computed from the known template."""
+def _answered(request: Request, contents: tuple[str, ...]) -> tuple[Columns, tuple[str, ...]]:
+    """Rows and notes: from the store the first time, later computed from the known template.
+
+    ``contents`` tells the session's own devices from those of another session.
+    """
     topology = _topology(request.network)
+    # the keeper's thread belongs to no session, so what devices are called is settled here
+    ask = functools.partial(_ask, request, _profiles(request), _baseline(request))
     if topology is None or topology not in _known_topologies():
-        found = _ask(request, keep=True)
+        found = ask(keep=True)
         if topology is not None:
             _known_topologies().add(topology)
     else:
-        found = _ask(request, keep=False)
-        _keeper().later(functools.partial(_keep, request))
+        found = ask(keep=False)
+        _keeper().later(functools.partial(_keep, ask))
     return found.table.to_dict("list"), found.notes
 
 
-def _ask(request: Request, *, keep: bool) -> session.Answer:
+def _profiles(request: Request) -> list[Profile]:
+    return [profile(name) for name in request.hardware]
+
+
+def _baseline(request: Request) -> Profile | None:
+    return None if request.baseline is None else profile(request.baseline)
+
+
+def _ask(
+    request: Request, profiles: list[Profile], baseline: Profile | None, *, keep: bool
+) -> session.Answer:
     network = request.network
     return session.answer(
         network.model,
@@ -169,16 +204,16 @@ def _ask(request: Request, *, keep: bool) -> session.Answer:
         batch=network.batch,
         precision=network.precision,
         stack=network.stack,
-        hardware=[profile(name) for name in request.hardware],
-        baseline=request.baseline,
+        hardware=profiles,
+        baseline=baseline,
         keep=keep,
     )
 
 
-def _keep(request: Request) -> None:
+def _keep(ask: Callable[..., session.Answer]) -> None:
     # the person has the answer already: what is wrong with the store, the next new network tells
     with contextlib.suppress(CharacterizeError):
-        _ask(request, keep=True)
+        ask(keep=True)
 
 
 def is_quick(network: Network) -> bool:
@@ -205,9 +240,13 @@ def _keeper() -> Keeper:
     return Keeper()
 
 
-@st.cache_data(show_spinner=False, max_entries=128)
 def kernels(network: Network, hardware: str) -> Columns:
     """One row a kernel of ``network`` on one device, in the order they run."""
+    return _kernels(network, hardware, contents([hardware]))
+
+
+@st.cache_data(show_spinner=False, max_entries=128)
+def _kernels(network: Network, hardware: str, contents: tuple[str, ...]) -> Columns:
     found = session.kernels(
         network.model,
         dict(network.parameters),
@@ -231,10 +270,14 @@ def zoo_parameters(name: str) -> tuple[Parameter, ...]:
     return tuple(characterize.models.zoo(name).parameters)
 
 
-@functools.cache
 def overview() -> pd.DataFrame:
     """The catalogue as a table, in the order of :func:`devices`; not to be changed."""
-    return catalogue.overview(profile(name) for name in devices())
+    return _overview(tuple(profile(name) for name in devices()))
+
+
+@functools.lru_cache(maxsize=8)
+def _overview(profiles: tuple[Profile, ...]) -> pd.DataFrame:
+    return catalogue.overview(profiles)
 
 
 def stored() -> pd.DataFrame:
@@ -263,8 +306,7 @@ def ask_store(statement: str) -> pd.DataFrame:
     return store.Store().frame(statement)
 
 
-@functools.cache
 def precisions() -> tuple[str, ...]:
-    """The precisions that some device of the catalogue runs, in the order of the vocabulary."""
+    """The precisions that some device runs, in the order of the vocabulary."""
     able = {precision for device in devices().values() for precision in device.precisions}
     return tuple(str(precision) for precision in Precision if str(precision) in able)
