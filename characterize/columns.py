@@ -83,6 +83,9 @@ class KernelColumns:
     other_weight_distance: Array = field(default_factory=_none)
     sliced_elements: Array = field(default_factory=_none)  # read of part of a larger value
     entering_elements: Array = field(default_factory=_none)  # [1, N] the network's inputs
+    kernel_extent: Array = field(
+        default_factory=_none
+    )  # the longest side of a convolution's kernel
     lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
 
     def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array | None]:

@@ -220,6 +220,7 @@ _FIELDS = [
     "computed_weights",
     "beside_grouped",
     "sliced_elements",
+    "kernel_extent",
 ]
 _HISTORY = [
     "input_distance",
@@ -271,6 +272,7 @@ def _evaluate(row: Row, binder: Binder, values: _Bound) -> dict[str, Any]:
         "k": gemm.k if gemm else 0,
         "groups": gemm.groups if gemm else 0,
         "kernel_area": _product(gemm.kernel) if gemm else 1,
+        "kernel_extent": _largest(gemm.kernel) if gemm else 0,
         "stride": max(gemm.stride, default=1) if gemm else 1,
         "intermediate_elements": _total(sizes(row.inside), binder)[0],
         "uncounted": sum(1 for cost in priced if not cost.counted),
@@ -303,6 +305,13 @@ def _product(sizes: Iterable[int]) -> int:
     result = 1
     for size in sizes:
         result *= size
+    return result
+
+
+def _largest(sizes: Iterable[int]) -> int:
+    result = 0
+    for size in sizes:
+        result = np.maximum(result, size)
     return result
 
 

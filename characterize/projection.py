@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from characterize import features, fusion, hardware
+from characterize import cautions, features, fusion, hardware
 from characterize.columns import KINDS, Array, KernelColumns, KernelEstimate
 from characterize.errors import InvalidValueError, UnsupportedError, unknown
 from characterize.features import Columns
@@ -23,7 +23,7 @@ from characterize.records import Architecture, Bottleneck, Graph, KernelGraph, P
 if TYPE_CHECKING:
     import pandas as pd
 
-MODEL_VERSION = 3
+MODEL_VERSION = 4
 """Raised whenever a change of the code may change a projected number: old stored rows are not used."""
 
 _BOTTLENECKS = (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)
@@ -45,6 +45,7 @@ class DeviceProjection:
     peak_memory_bytes: Array
     tiles: Array
     bottleneck: np.ndarray[Any, np.dtype[np.int64]]  # index into compute, memory, launch
+    caution_flags: cautions.Flags  # index into cautions.TEXTS
 
     @property
     def energy_j(self) -> Array:
@@ -95,6 +96,7 @@ def project_columns(
         peak_memory_bytes=columns.peak_memory_bytes(chosen),
         tiles=(estimate.tiles * count).sum(axis=0),
         bottleneck=_bottleneck(parts, estimate.latency_s * count),
+        caution_flags=cautions.flags(kernels, estimate, profile, chosen, stack),
     )
 
 
@@ -180,6 +182,7 @@ class Projection:
             "speedup": float(self.baseline.latency_s[i]) / latency if latency else 0.0,
             "bottleneck": _BOTTLENECKS[int(device.bottleneck[i])].value,
             "uncounted": int(columns.uncounted),
+            "cautions": cautions.TEXTS[int(device.caution_flags[i])],
         }
 
     def table(self) -> pd.DataFrame:

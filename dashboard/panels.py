@@ -135,6 +135,8 @@ def standing(row: Mapping[str, Any], title: str, summary: str) -> None:
     ]
     if row["fits"] is False or row["fits"] == False:  # noqa: E712 - numpy's False too
         parts.append(":material/warning: does not fit in its memory")
+    if row["cautions"]:
+        parts.append(f":material/warning: {row['cautions']}: rare paths, where errors are larger")
     st.markdown(" · ".join(parts))
 
 

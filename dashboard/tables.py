@@ -52,6 +52,7 @@ COLUMNS: Final = (
     Column("flops", "Arithmetic (Gflop)", GIGA, "%.4g", "All arithmetic of one batch."),
     Column("kernels", "Kernels", 1.0, "%d", "Passes over memory."),
     Column("tiles", "Tiles", 1.0, "%d", "Pieces that fit on chip."),
+    Column("cautions", "Cautions", meaning="Rare library paths that matter: errors are larger."),
 )
 NOT_PARAMETERS: Final = frozenset(
     {

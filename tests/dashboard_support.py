@@ -12,6 +12,7 @@ ROWS: dict[str, list[Any]] = {
     "confidence": ["datasheet", "calibrated", "design"],
     "bottleneck": ["compute", "launch", "memory"],
     "uncounted": [0, 0, 0],
+    "cautions": ["", "", ""],
     "latency_s": [1e-2, 1e-4, 2e-3],
     "latency_low_s": [5e-3, 5e-5, 1e-3],
     "latency_high_s": [2e-2, 2e-4, 4e-3],

@@ -38,6 +38,7 @@ ROW = {
     "latency_low_s": 0.001, "latency_high_s": 0.0015, "throughput_per_s": 6504.0,
     "energy_j": 0.5, "energy_static_j": 0.1, "energy_dynamic_j": 0.4, "power_w": 406.5,
     "speedup": 12.5, "bottleneck": "memory", "uncounted": 0,
+    "cautions": "",
 }  # fmt: skip
 DESIGN = ROW | {
     "hardware": "stillwater_kpu_t64", "architecture": "kpu", "confidence": "design",
@@ -352,6 +353,17 @@ def test_the_table_says_what_uncounted_operators_mean(capsys, monkeypatch):
     assert "uncounted operators: 2 (they have no cost formula" in out
     assert "does not fit into the device's memory: nvidia_rtx_4090" in out
     assert "published figures" not in out
+
+
+def test_the_table_has_a_column_of_cautions_where_there_are_any(capsys, monkeypatch):
+    rows = pd.DataFrame([ROW | {"cautions": "odd channels"}, DESIGN])
+    monkeypatch.setattr(session, "answer", lambda *_a, **_k: session.Answer(rows))
+    _, out, _ = run(capsys, "project", "resnet")
+    line = next(line for line in out.splitlines() if line.startswith("nvidia_rtx_4090"))
+    assert line.endswith("odd channels")
+    assert "cautions: rare paths" in out
+    monkeypatch.setattr(session, "answer", lambda *_a, **_k: session.Answer(pd.DataFrame([ROW])))
+    assert "cautions" not in run(capsys, "project", "resnet")[1]
 
 
 @pytest.mark.parametrize("format", ["table", "json", "csv"])

@@ -28,6 +28,7 @@ ROW = {
     "parameters", "macs", "flops", "memory_bytes", "peak_memory_bytes", "fits", "intensity", "kernels",
     "tiles", "latency_s", "latency_low_s", "latency_high_s", "throughput_per_s", "energy_j",
     "energy_static_j", "energy_dynamic_j", "power_w", "speedup", "bottleneck", "uncounted",
+    "cautions",
 }  # fmt: skip
 
 NAMES = list(models.families())

@@ -39,6 +39,7 @@ COLUMNS = [
     "speedup",
     "bottleneck",
     "uncounted",
+    "cautions",
 ]
 
 

@@ -37,6 +37,7 @@ def row(**changes):
         "architecture": "cpu", "confidence": "design", "parameters": 5056, "macs": 906_000_000,
         "flops": 1_818_230_784, "memory_bytes": 50_359_296, "peak_memory_bytes": 16_786_432,
         "fits": True, "kernels": 3, "tiles": 3, "bottleneck": "compute", "uncounted": 0,
+        "cautions": "odd channels",
     }  # fmt: skip
     return (
         {"model": "conv2d_stack", "family": "conv2d_stack", "layers": 3, "bias": False}
@@ -377,6 +378,26 @@ def test_a_template_comes_back_byte_for_byte(store):
 
 
 # files that are no store
+
+
+@pytest.mark.parametrize("use", ["rows", "put", "frame"])
+def test_a_store_of_an_older_schema_is_brought_up_to_date(store, use):
+    import duckdb
+
+    store.put([("a", row())])
+    with duckdb.connect(str(store.path)) as connection:  # as version 1 left it
+        connection.execute("DROP VIEW results; ALTER TABLE entries DROP COLUMN cautions")
+        columns = ", ".join(schema.quoted(n) for n in (*HEAD, *TAIL) if n != "cautions")
+        connection.execute(f"CREATE VIEW results AS SELECT {columns} FROM entries")
+        connection.execute("UPDATE meta SET value = '1' WHERE name = 'schema_version'")
+    if use == "put":
+        store.put([("b", row(cautions="odd channels"))])
+    elif use == "frame":
+        assert store.frame("SELECT cautions FROM results")["cautions"].isna().all()
+    kept = store.rows(["a", "b"])
+    assert kept["a"] == row(cautions=None)
+    assert [each["cautions"] for each in kept.values()][1:] == ["odd channels"] * (use == "put")
+    assert store.info()["schema_version"] == SCHEMA_VERSION
 
 
 def _directory(path):

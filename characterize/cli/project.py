@@ -45,6 +45,9 @@ _WEAK: Final = {
     Confidence.DATASHEET: "projected from published figures, not yet held against measurements",
     Confidence.DESIGN: "a design without silicon: nobody can have measured it",
 }
+_CAUTIONS: Final = (
+    "cautions: rare paths of libraries that take a good share of the time; errors are larger there"
+)
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -132,8 +135,12 @@ def table(rows: Sequence[Mapping[str, Any]], baseline: str | None = None) -> str
     """Result rows as a person reads them: what all share above, a line a device below."""
     shown = [{**row, "interval": _interval(row)} for row in rows]
     remarks = [*_over(rows, baseline), *_remarks(rows)]
+    columns = dict(_COLUMNS)
+    if any(row["cautions"] for row in rows):
+        columns["cautions"] = "cautions"
+        remarks.append(_CAUTIONS)
     return "\n".join(
-        [_heading(rows[0]), _totals(rows), "", tables.of(shown, _COLUMNS), "", *remarks]
+        [_heading(rows[0]), _totals(rows), "", tables.of(shown, columns), "", *remarks]
     ).rstrip()
 
 

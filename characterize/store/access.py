@@ -98,28 +98,38 @@ def exists(path: Path) -> bool:
 def _connect(
     path: Path, *, write: bool, sealed: bool, deadline: float, wait_s: float
 ) -> duckdb.DuckDBPyConnection:
-    """An open connection to a file that is a store we can read."""
+    """An open connection to a file that is a store of this schema; an older one is upgraded."""
+    connection = _tried(path, write=write, sealed=sealed, deadline=deadline, wait_s=wait_s)
+    try:
+        version = schema.check(connection, path)
+        if version < schema.SCHEMA_VERSION and write:
+            schema.upgrade(connection, version)
+    except BaseException:
+        connection.close()
+        raise
+    if version == schema.SCHEMA_VERSION or write:
+        return connection
+    connection.close()  # a reader cannot change it: a writer does, then it is read
+    _connect(path, write=True, sealed=False, deadline=deadline, wait_s=wait_s).close()
+    return _tried(path, write=write, sealed=sealed, deadline=deadline, wait_s=wait_s)
+
+
+def _tried(
+    path: Path, *, write: bool, sealed: bool, deadline: float, wait_s: float
+) -> duckdb.DuckDBPyConnection:
+    """An open connection to a DuckDB file, tried until the deadline while another has it."""
     import duckdb
 
     pause = _FIRST_PAUSE_S
     while True:
         try:
-            connection = duckdb.connect(
-                str(path), read_only=not write, config=_SEALED if sealed else {}
-            )
-            break
+            return duckdb.connect(str(path), read_only=not write, config=_SEALED if sealed else {})
         except duckdb.Error as error:
             if not _is_busy(str(error)) or time.monotonic() + pause > deadline:
                 raise StoreError(_sentence(path, str(error), wait_s)) from error
         # Random, so that two writers that met once do not meet again at every try.
         time.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(2 * pause, _LONGEST_PAUSE_S)
-    try:
-        schema.check(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _create(path: Path) -> None:

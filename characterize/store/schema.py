@@ -22,7 +22,7 @@ from characterize.errors import StoreError
 if TYPE_CHECKING:
     import duckdb
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # A result row is HEAD, one column per family parameter, TAIL.
 HEAD: Final = MappingProxyType({"model": "VARCHAR", "family": "VARCHAR"})
@@ -54,9 +54,11 @@ TAIL: Final = MappingProxyType(
         "speedup": "DOUBLE",
         "bottleneck": "VARCHAR",
         "uncounted": "BIGINT",
+        "cautions": "VARCHAR",
     }
 )
 FIXED: Final = MappingProxyType({**HEAD, **TAIL})
+_SINCE: Final = MappingProxyType({2: ("cautions",)})  # columns that a schema version brought
 # Ours alone; a parameter of the same name gets an underscore.
 _OWN: Final = ("entry_key", "entry_version", "entry_written_at", "entry_settings")
 _LARGEST: Final = 2**63 - 1
@@ -91,8 +93,8 @@ def drop(connection: duckdb.DuckDBPyConnection) -> None:
     create(connection)
 
 
-def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Refuse a database that is no store of ours, or one of a newer version.
+def check(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """The schema version of a store; a database that is none, or one of a newer version, is refused.
 
     Raises:
         StoreError: with what the file is instead.
@@ -102,8 +104,8 @@ def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if ("meta",) in tables and ("entries",) in tables:
         found = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'")
         version = int((found.fetchone() or ("0",))[0])
-    if version == SCHEMA_VERSION:
-        return
+    if 0 < version <= SCHEMA_VERSION:
+        return version
     if version > SCHEMA_VERSION:
         msg = (
             f"The store {path} was written by a newer Characterize (schema {version}; this one "
@@ -115,6 +117,19 @@ def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             "set CHARACTERIZE_STORE to another file."
         )
     raise StoreError(msg)
+
+
+def upgrade(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Bring the tables of an older store to this schema; its rows keep what they had."""
+    connection.execute("BEGIN")
+    for since, columns in _SINCE.items():
+        for name in columns if since > version else ():
+            connection.execute(f"ALTER TABLE entries ADD COLUMN {quoted(name)} {TAIL[name]}")
+    connection.execute(
+        "UPDATE meta SET value = ? WHERE name = 'schema_version'", [str(SCHEMA_VERSION)]
+    )
+    _show(connection)
+    connection.execute("COMMIT")
 
 
 def _grow(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from characterize import errors, features, session, store, symbols
+from characterize import cautions, errors, features, session, store, symbols
 from characterize import projection as projections
 from characterize.hardware import Profile
 from characterize.projection import DeviceProjection
@@ -21,6 +21,7 @@ from characterize.sweeping.grid import Block, Sizes
 _BOTTLENECKS = pa.array(
     [b.value for b in (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)]
 )
+_CAUTIONS = pa.array(cautions.TEXTS)
 
 
 @dataclass
@@ -165,6 +166,7 @@ def table(
             pa.array(device.bottleneck.astype(np.int8)), _BOTTLENECKS
         ),
         "uncounted": columns.uncounted,
+        "cautions": pa.DictionaryArray.from_arrays(pa.array(device.caution_flags), _CAUTIONS),
     }
     return pa.table({name: _column(value, length) for name, value in filled.items()})
 

@@ -169,5 +169,5 @@ class Parts:
 # columns with few distinct values; the others are cheaper written plainly
 _LOW = [
     "model", "family", "precision", "stack", "hardware", "architecture", "confidence", "bottleneck",
-    "kernels", "uncounted",
+    "kernels", "uncounted", "cautions",
 ]  # fmt: skip

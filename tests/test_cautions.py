@@ -1,0 +1,118 @@
+"""Rare paths: which kernels are flagged, on what, and only where they matter."""
+
+import numpy as np
+import pytest
+
+import characterize as ch
+from characterize import cautions, features, hardware, session
+from characterize.records import KernelKind, Precision, Stack
+from tests.test_hardware_models import kernels
+
+_K = KernelKind
+DENSE = {"kind": _K.CONVOLUTION, "macs": 1e9, "m": 1e4, "n": 64, "k": 576, "kernel_area": 9,
+         "kernel_extent": 3, "input_elements": 1e6, "output_elements": 1e6}  # fmt: skip
+DEPTHWISE = {"kind": _K.DEPTHWISE_CONVOLUTION, "macs": 1e9, "m": 1e6, "n": 1, "k": 9, "groups": 64,
+             "kernel_area": 9, "kernel_extent": 3, "input_elements": 1e6, "output_elements": 1e6}  # fmt: skip
+
+
+def said(row, stack="compiled", device="nvidia_rtx_4090", precision="fp16"):
+    """The cautions of a network of one kernel."""
+    profile, columns = hardware.load(device), kernels(row)
+    estimate = hardware.estimate(columns, profile, precision, stack)
+    (flag,) = cautions.flags(columns, estimate, profile, Precision(precision), Stack(stack))
+    return cautions.TEXTS[flag]
+
+
+@pytest.mark.parametrize(
+    ("row", "stack", "text"),
+    [
+        pytest.param(DENSE, "compiled", "", id="usual convolution"),
+        pytest.param(DEPTHWISE, "eager", "", id="usual depthwise"),
+        # 9 x 9 = 81 > 7 x 7
+        pytest.param(DEPTHWISE | {"kernel_area": 81, "kernel_extent": 9}, "eager",
+                     "large depthwise kernels", id="9x9"),
+        pytest.param(DEPTHWISE | {"kernel_area": 5, "kernel_extent": 5}, "compiled",
+                     "non-square depthwise kernels", id="1x5"),
+        pytest.param(DEPTHWISE | {"kernel_area": 31, "kernel_extent": 31}, "compiled",
+                     "large depthwise kernels; non-square depthwise kernels", id="1-D of 31"),
+        pytest.param(DEPTHWISE | {"kernel_area": 5, "kernel_extent": 5}, "engine", "", id="engine"),
+        # 60 = 7 x 8 + 4 channels come in (k = 60 x 9)
+        pytest.param(DENSE | {"k": 540}, "compiled", "odd channels", id="60 channels in"),
+        pytest.param(DENSE | {"n": 60}, "eager", "odd channels", id="60 channels out"),
+        pytest.param(DENSE | {"k": 27}, "eager", "", id="an image has 3 channels"),
+        pytest.param(DEPTHWISE | {"groups": 60}, "eager", "odd channels", id="60 depthwise"),
+        pytest.param(DENSE | {"output_elements": 2.2e9}, "engine", "tensors over 2^31 elements", id="huge"),
+        pytest.param(DENSE | {"kind": _K.GROUPED_CONVOLUTION, "groups": 2}, "compiled",
+                     "grouped convolutions compiled", id="grouped"),
+        pytest.param(DENSE | {"kind": _K.GROUPED_CONVOLUTION, "groups": 2}, "eager", "", id="grouped eager"),
+        pytest.param({"kind": _K.GROUP_NORM, "output_elements": 1e6}, "eager", "group norm in NHWC", id="group norm"),
+        pytest.param({"kind": _K.GROUP_NORM, "output_elements": 1e6}, "compiled", "", id="group norm compiled"),
+    ],
+)  # fmt: skip
+def test_a_rare_path_has_its_code(row, stack, text):
+    assert said(row, stack) == text
+
+
+def test_sixteen_bytes_are_eight_halves_and_four_floats():
+    row = DENSE | {"n": 60}
+    assert said(row, precision="fp16") == said(row, precision="int8") == "odd channels"
+    assert said(row, precision="fp32") == said(row, precision="tf32") == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["intel_i9_10940x", "google_tpu_v4", "kendryte_k230", "reference_gpu"]
+)
+def test_only_gpu_libraries_have_rare_paths(name):
+    device = hardware.load(name)
+    row = DENSE | {"n": 61, "output_elements": 2.2e9}
+    assert said(row, device=name, precision=device.default_precision) == ""
+
+
+def test_a_path_that_takes_little_time_is_not_flagged():
+    # the odd layer is one of 40 of equal work: a fortieth of the time is below a twentieth
+    profile = hardware.load("nvidia_rtx_4090")
+    columns = kernels(DENSE | {"count": 39}, DENSE | {"n": 63}, batches=(1,))
+    estimate = hardware.estimate(columns, profile, "fp16", "compiled")
+    share = estimate.latency_s[1] / (estimate.latency_s * columns.count).sum()
+    assert share < cautions.SHARE
+    assert not cautions.flags(columns, estimate, profile, Precision.FP16, Stack.COMPILED).any()
+
+
+def test_every_configuration_is_flagged_for_itself():
+    # 8 to 4 M samples of 1,000 elements: 2.2e9 elements are more than 2^31
+    columns = kernels(
+        DENSE | {"input_elements": 1e3, "output_elements": 1e3}, batches=(8, 2_200_000)
+    )
+    profile = hardware.load("nvidia_rtx_4090")
+    estimate = hardware.estimate(columns, profile, "fp16", "engine")
+    found = cautions.flags(columns, estimate, profile, Precision.FP16, Stack.ENGINE)
+    assert [cautions.TEXTS[flag] for flag in found] == ["", "tensors over 2^31 elements"]
+
+
+def test_a_real_network_is_flagged_in_its_row():
+    # the default width of 16 is even; 20 channels are 2.5 times eight
+    rows = session.project(
+        "conv2d_stack", {"channels": 20, "layers": 4}, batch=64, keep=False,
+        hardware=["nvidia_rtx_4090", "intel_i9_10940x"],
+    )  # fmt: skip
+    assert rows["cautions"].tolist() == ["odd channels", ""]
+    assert list(rows.columns)[-1] == "cautions"
+
+
+def test_the_longest_side_of_a_kernel_is_kept():
+    import torch
+
+    module = torch.nn.Conv2d(16, 16, (1, 7), groups=16, padding=(0, 3))
+    columns = features.columns(ch.fuse(ch.trace(module, torch.empty(1, 16, 8, 8)))).kernels
+    assert (columns.kernel_area.item(), columns.kernel_extent.item()) == (7, 7)
+    flag = cautions.flags(
+        columns, hardware.estimate(columns, hardware.load("nvidia_rtx_3090"), "fp16", "eager"),
+        hardware.load("nvidia_rtx_3090"), Precision.FP16, Stack.EAGER,
+    )  # fmt: skip
+    assert cautions.TEXTS[flag.item()] == "non-square depthwise kernels"
+
+
+def test_texts_are_the_codes_of_their_bits():
+    assert cautions.TEXTS[0] == ""
+    assert len(cautions.TEXTS) == 2 ** len(cautions.CODES) <= np.iinfo(np.int8).max + 1
+    assert cautions.TEXTS[0b101] == f"{cautions.CODES[0]}; {cautions.CODES[2]}"
