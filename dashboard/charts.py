@@ -31,17 +31,24 @@ _WRITTEN: Final[dict[str, str]] = {"decade": "[1, 2, 5]", "decades": "[1]"}
 _DIGIT: Final = "+(format(datum.value, '.0e')[0])"
 _PREFIXED: Final = "format(datum.value, '~s')"
 _PLAIN: Final = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
+_PIN_TOOLTIP: Final = [
+    alt.Tooltip("pin:N", title="Pinned"),
+    alt.Tooltip("device:N", title="Device"),
+    alt.Tooltip("pinned_text:N", title="Its value"),
+    alt.Tooltip("change_text:N", title="Change from it"),
+]
 _PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
 
 
 def devices(rows: pd.DataFrame, title: str, unit: str, *, spread: Spread) -> ChartType:
-    """One quantity by device: a mark, its range as a band, and the pinned value as a hollow mark.
+    """One quantity by device: a mark, its range as a band, and pinned values as hollow marks.
 
     Args:
         rows: one row a device with ``device``, ``order``, ``architecture``, ``value``, ``low``,
-            ``high``, ``pinned`` (missing where nothing is pinned) and, for the tooltip, ``text``,
+            ``high``, ``before`` (missing where nothing is pinned) and, for the tooltip, ``text``,
             ``range_text``, ``pinned_text``, ``change_text``, ``precision``, ``bound``,
-            ``confidence`` and ``uncounted``.
+            ``confidence`` and ``uncounted``; and one row a pin and device with ``pinned``,
+            ``letter`` and ``pin`` instead of ``value``.
         title: what the quantity is called on the axis.
         unit: its SI unit, "" for a ratio.
         spread: how far the values lie apart.
@@ -81,8 +88,8 @@ def _device_base(rows: pd.DataFrame, title: str) -> alt.Chart:
             alt.Tooltip("device:N", title="Device"),
             alt.Tooltip("text:N", title=title),
             alt.Tooltip("range_text:N", title="Range"),
-            alt.Tooltip("pinned_text:N", title="Pinned"),
-            alt.Tooltip("change_text:N", title="Change"),
+            alt.Tooltip("pinned_text:N", title="Pinned (A)"),
+            alt.Tooltip("change_text:N", title="Change from A"),
             alt.Tooltip("precision:N", title="Precision"),
             alt.Tooltip("bound:N", title="Bound by"),
             alt.Tooltip("confidence:N", title="Confidence"),
@@ -92,10 +99,10 @@ def _device_base(rows: pd.DataFrame, title: str) -> alt.Chart:
 
 
 def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> list[alt.Chart]:
-    """Band, path from the pinned value, pinned value, value; the last one sets the axis."""
+    """Band, path from the first pin, pinned values and their letters, value; the last sets the axis."""
     base = _device_base(rows, title)
     heading = f"{title} ({unit})" if unit else title
-    pinned = alt.X("pinned:Q", title=heading)
+    before, pinned = alt.X("before:Q", title=heading), alt.X("pinned:Q", title=heading)
     value = alt.X(
         "value:Q",
         title=heading,
@@ -105,11 +112,13 @@ def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> 
     band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6)
     path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY)
     ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY)
+    letter = base.mark_text(dy=-11, fontSize=10, fontWeight="bold")
     mark = base.mark_point(filled=True, size=150, opacity=1.0)
     return [
         band.encode(x=alt.X("low:Q", title=heading), x2="high:Q"),
-        path.encode(x=pinned, x2="value:Q"),
-        ghost.encode(x=pinned, shape=_shape(())),
+        path.encode(x=before, x2="value:Q"),
+        ghost.encode(x=pinned, shape=_shape(()), tooltip=_PIN_TOOLTIP),
+        letter.encode(x=pinned, text="letter:N", color=_reference(), tooltip=_PIN_TOOLTIP),
         mark.encode(x=value, shape=_shape(())),
     ]
 
@@ -119,9 +128,9 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
 
     Args:
         rows: one row a kernel with ``label``, ``order``, ``value``, ``end_text`` (written behind
-            the bar), ``room``, ``rest``, ``bottleneck`` and, for the tooltip, ``kernel``, ``module``,
-            ``pattern``, ``kind``, ``occurs``, ``text``, ``share``, ``flops_text``, ``bytes_text``
-            and ``tiles``.
+            the bar), ``room``, ``rest``, ``bottleneck``, ``before`` (of the first pin, if any) and, for
+            the tooltip, ``before_text``, ``kernel``, ``module``, ``pattern``, ``kind``, ``occurs``,
+            ``text``, ``share``, ``flops_text``, ``bytes_text`` and ``tiles``.
         title: what the bars measure.
         unit: its SI unit.
     """
@@ -146,6 +155,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
             alt.Tooltip("kind:N", title="Kind"),
             alt.Tooltip("occurs:Q", title="Occurs", format=",d"),
             alt.Tooltip("text:N", title=title),
+            alt.Tooltip("before_text:N", title="Pinned (A)"),
             alt.Tooltip("share:Q", title="Share of the total", format=".1%"),
             alt.Tooltip("flops_text:N", title="Arithmetic"),
             alt.Tooltip("bytes_text:N", title="Memory traffic"),
@@ -161,9 +171,14 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         text="end_text:N", color=_reference()
     )
+    before = base.mark_tick(orient="vertical", size=22, thickness=2.5).encode(
+        x=alt.X("before:Q", title=f"{title} ({unit})"), color=_reference()
+    )
     # an invisible mark at a third more than the longest bar keeps its text inside the frame
     room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=f"{title} ({unit})"))
-    return alt.layer(bars, texts, room).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+    return alt.layer(bars, before, texts, room).properties(
+        height=alt.Step(ROW_STEP), padding=_PADDING
+    )
 
 
 def key(rows: pd.DataFrame) -> ChartType:

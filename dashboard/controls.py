@@ -52,8 +52,6 @@ def chosen_network() -> Network | None:
     except CharacterizeError:
         return None  # the sidebar says why
     values = [(name, held[key]) for name, key in keys.items()]
-    zoo = [links.ZOO_NAME] if held[links.MODEL] == links.ZOO else []
-    links.keep([*keys.values(), *zoo, links.BATCH, links.PRECISION, links.STACK])
     stack = held[links.STACK] or links.DEFAULT_STACK
     return Network(model, tuple(values), int(held[links.BATCH]), held[links.PRECISION], stack)
 

@@ -9,13 +9,14 @@ The contract, shared by every view (a value equal to its default is left out):
     devices                 names, repeated
     baseline, focus         a name, or ``auto``
     device                  the device that Hardware shows
-    show.*, kernels.of      filters of the tables, and what the kernels are shown by
+    show.*, kernels.*, ...  what one view shows, under a prefix of ``PREFIXES``
     edit                    a device with other figures, see ``dashboard.own_devices``
-    pin                     the pinned configuration, see ``dashboard.state``
+    pin                     pinned configurations, repeated, see ``dashboard.pins``
 
-Most controls are bound by Streamlit, which writes what a control *shows*. Those that show a title
-for a name (a model, a device) are kept in step here instead, so that links hold names, as the
-command line does.
+Most controls are bound by Streamlit, which writes what a control *shows*, and on the next page
+gives the control its value and the URL its parameter back, as long as nobody sets them beforehand.
+Those that show a title for a name (a model, a device) are kept in step here instead, so that links
+hold names, as the command line does.
 """
 
 from __future__ import annotations
@@ -49,7 +50,12 @@ PREFERRED: Final = (
 )
 """What is compared at first: two devices of each architecture, one small and one large."""
 
-_KEPT: Final = "_kept"  # what bound controls stood at on the page before
+PREFIXES: Final = (
+    "show", "kernels", "curve",
+    "tune", "compare", "layers", "sweep", "hardware", "validation", "stored", "report",
+)  # fmt: skip
+"""What the names of one view's own parameters begin with, before the dot."""
+
 _WRITTEN: Final = "_link."  # what the URL held for a name when it was last written or read
 
 
@@ -101,8 +107,6 @@ def adopt(page: str, names: Sequence[str]) -> None:
     links = linked()
     came_from_elsewhere = st.session_state.get("_page", page) != page
     st.session_state["_page"] = page
-    if came_from_elsewhere:
-        _recall()
     for name in names:
         link, memory = links[name], f"{_WRITTEN}{name}"
         said = st.query_params.get_all(name)
@@ -115,19 +119,6 @@ def adopt(page: str, names: Sequence[str]) -> None:
             if came_from_elsewhere or name not in st.session_state:
                 st.session_state[name] = link.value(held)
             publish(name)
-
-
-def keep(names: Iterable[str]) -> None:
-    """Remember what bound controls stand at, so that those of the next page start there."""
-    held = st.session_state
-    held[_KEPT] = {**held.get(_KEPT, {}), **{name: held[name] for name in names}}
-
-
-def _recall() -> None:
-    """Set the controls that :func:`keep` was told of, unless the URL says otherwise."""
-    for name, value in st.session_state.get(_KEPT, {}).items():
-        if name not in st.query_params:
-            st.session_state[name] = value
 
 
 def publish(name: str) -> None:
@@ -168,6 +159,8 @@ def bad_parts(link: Mapping[str, Sequence[str]]) -> list[str]:
             found.append(f"The link's batch {values[0]!r} is no whole number above 0; 1 is shown.")
         elif "." in name:
             found += _bad_parameter(name, values)
+        elif name not in (ZOO_NAME, PIN, own_devices.EDIT):
+            found.append(_not_known(name))
     return found
 
 
@@ -175,12 +168,17 @@ def _bad_parameter(name: str, values: Sequence[str]) -> list[str]:
     model, _, parameter = name.partition(".")
     family = queries.families().get(model)
     if family is None:
-        return []
+        # a zoo model's parameters are checked when it is computed
+        return [] if model in PREFIXES or "/" in model else [_not_known(name)]
     try:
         family.parameter(parameter).resolve(values[-1], model)
     except CharacterizeError as error:
         return [f"The link was not followed here, the default is shown: {error}"]
     return []
+
+
+def _not_known(name: str) -> str:
+    return f"The link's parameter {name!r} is not known (it may be of another version) and was left out."
 
 
 def whole_numbers(texts: Iterable[Any]) -> list[int]:

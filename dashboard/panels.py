@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -13,7 +13,7 @@ from altair.typing import ChartType
 
 import characterize.hardware
 from dashboard import charts, palette, queries, readable, tables
-from dashboard.readable import Columns, Quantity
+from dashboard.readable import Columns, Pinned, Quantity
 
 if TYPE_CHECKING:
     from characterize.hardware import Profile
@@ -59,7 +59,8 @@ def draw(
 
 def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
     """A quantity by device in a card of its own."""
-    spread = readable.spread([*frame["low"], *frame["high"], *frame["value"]])
+    marks = [*frame["low"], *frame["high"], *frame["value"], *frame["pinned"]]
+    spread = readable.spread([mark for mark in marks if mark is not None])
     with st.container(border=True, gap="xsmall", key=f"{key}_card"):
         st.markdown(f"**{quantity.title} by device**", help=quantity.meaning)
         alt_text = readable.takeaway(frame, quantity)
@@ -106,8 +107,8 @@ def _delta(now: float, before: float) -> str | int:
     return text.replace("−", "-", 1) if now >= before or text.startswith("−") else f"- {text}"
 
 
-def key_of_marks(pin_name: str) -> None:
-    """What shapes and colours mean in the charts below."""
+def key_of_marks(pinned: Sequence[Pinned]) -> None:
+    """What shapes, colours and letters mean in the charts below."""
     with st.container(horizontal=True, vertical_alignment="center"):
         specification = _specification(charts.key)
         st.vega_lite_chart(
@@ -117,8 +118,9 @@ def key_of_marks(pin_name: str) -> None:
             alt="Circles are CPUs, squares GPUs, triangles TPUs and diamonds KPUs",
             width=300,
         )
-        if pin_name:
-            st.caption(f"Hollow: “{pin_name}”, pinned", width="content")
+        if pinned:
+            names = ", ".join(f"**{pin.letter}** “{pin.name}”" for pin in pinned)
+            st.caption(f"Hollow, pinned: {names}", width="content")
 
 
 def standing(row: Mapping[str, Any], title: str, summary: str) -> None:
@@ -157,7 +159,7 @@ def coverage(rows: Columns) -> None:
 
 
 @st.fragment
-def table(rows: Columns, titles: Mapping[str, str], pinned: Columns | None) -> None:
+def table(rows: Columns, titles: Mapping[str, str], pinned: Sequence[Pinned]) -> None:
     """The result rows with filters, and files of exactly the rows that are shown."""
     positions = tables.passing(rows, filters())
     chosen = tables.take(rows, positions)
@@ -169,7 +171,7 @@ def table(rows: Columns, titles: Mapping[str, str], pinned: Columns | None) -> N
         st.dataframe(
             pa.table(tables.on_screen(chosen, titles, pinned)),
             hide_index=True,
-            column_config=_column_config(),
+            column_config=_column_config(tuple(pinned_titles(pinned).items())),
             key="results",
             alt="Result rows: one device a row",
             height="content",
@@ -223,14 +225,21 @@ def filters() -> tables.Filters:
     )
 
 
-@functools.lru_cache(maxsize=1)
-def _column_config() -> dict[str, Any]:
+def pinned_titles(pinned: Sequence[Pinned]) -> dict[str, str]:
+    """The headings of the columns that compare with pins, and what they mean."""
+    return {
+        tables.change_title(pin.letter): f"Latency over that of “{pin.name}”: below 1 is faster."
+        for pin in pinned
+    }
+
+
+@functools.lru_cache(maxsize=16)
+def _column_config(against: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
     config: dict[str, Any] = {
         "Device": st.column_config.TextColumn("Device", pinned=True, width="medium"),
-        tables.CHANGE: st.column_config.NumberColumn(
-            tables.CHANGE, format="%.3g", help="Latency over the pinned one: below 1 is faster."
-        ),
     }
+    for title, meaning in against:
+        config[title] = st.column_config.NumberColumn(title, format="%.3g", help=meaning)
     for column in tables.COLUMNS:
         if column.format:
             config[column.title] = st.column_config.NumberColumn(

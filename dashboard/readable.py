@@ -1,4 +1,4 @@
-"""Result rows made readable: labels, units with prefixes, changes, tables, files. Pure functions.
+"""Result rows made readable: labels, units with prefixes, changes, tables. Pure functions.
 
 Rows come in SI base units with the columns of ``docs/design.md`` and leave as frames for
 ``dashboard.charts`` and for tables. Nothing here computes a quantity; it only says it differently.
@@ -10,7 +10,6 @@ Both are columns, ``{name: values}``. A slider step handles a few rows many time
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -27,9 +26,6 @@ LOG_FROM_RATIO: Final = 12.0
 MANY_DECADES: Final = 200.0
 """Largest over smallest value above which a logarithmic axis names whole decades only."""
 
-TOP_KERNELS: Final = 12
-BAR_ROOM: Final = 1.45  # of the longest bar, for the text behind it
-
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -42,6 +38,15 @@ class Quantity:
     meaning: str
     low: str = ""  # columns that bound it, where the projection gives them
     high: str = ""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The rows of a pinned configuration: its letter, its name, and what it comes to."""
+
+    letter: str
+    name: str
+    rows: Columns
 
 
 LATENCY: Final = Quantity(
@@ -137,15 +142,45 @@ def row(rows: Columns, index: int) -> dict[str, Any]:
     return {name: values[index] for name, values in rows.items()}
 
 
+PIN_COLUMNS: Final = ("pinned", "letter", "pin")  # a pin's mark, beside the device's own
+
+
 def by_device(
-    rows: Columns, quantity: Quantity, titles: Mapping[str, str], pinned: Columns | None
+    rows: Columns, quantity: Quantity, titles: Mapping[str, str], pinned: Sequence[Pinned] = ()
 ) -> dict[str, list[Any]]:
-    """The frame of ``charts.devices``: one row a device, with the pinned value beside its own."""
+    """The frame of ``charts.devices``: one row a device, then one a pin and device.
+
+    ``before`` is the value of the first pin, which the device's own is measured against.
+    """
+    before = _values(rows, quantity, pinned[0].rows if pinned else None)
+    now = _device_marks(rows, quantity, titles)
+    now["before"], now["change_text"] = before, list(map(change, now["value"], before))
+    now["pinned_text"] = [number(value, quantity.unit) for value in before]
+    for name in PIN_COLUMNS:
+        now[name] = [None] * len(before)
+    for pin in pinned:
+        shown = _device_marks(rows, quantity, titles)
+        values = _values(rows, quantity, pin.rows)
+        count = len(values)
+        shown |= {name: [None] * count for name in ("value", "low", "high", "one", "before")}
+        shown |= {
+            "pinned": values,
+            "letter": [pin.letter] * count,
+            "pin": [f"{pin.letter} · {pin.name}"] * count,
+            "change_text": list(map(change, now["value"], values)),
+            "pinned_text": [number(value, quantity.unit) for value in values],
+        }
+        now = {name: [*now[name], *shown[name]] for name in now}
+    return now
+
+
+def _device_marks(
+    rows: Columns, quantity: Quantity, titles: Mapping[str, str]
+) -> dict[str, list[Any]]:
     unit = quantity.unit
     value = [float(v) for v in rows[quantity.column]]
     low = [float(v) for v in rows[quantity.low]] if quantity.low else value
     high = [float(v) for v in rows[quantity.high]] if quantity.high else value
-    before = _pinned_values(rows, quantity, pinned)
     return {
         "device": [titles.get(name, name) for name in rows["hardware"]],
         "order": list(range(len(value))),
@@ -153,15 +188,12 @@ def by_device(
         "value": value,
         "low": low,
         "high": high,
-        "pinned": before,
         "one": [1.0] * len(value),
         "text": [number(v, unit) for v in value],
         "range_text": [
             f"{number(a, unit)} to {number(b, unit)}" if b > a else "–"
             for a, b in zip(low, high, strict=True)
         ],
-        "pinned_text": [number(v, unit) for v in before],
-        "change_text": [change(v, b) for v, b in zip(value, before, strict=True)],
         "precision": [str(each) for each in rows["precision"]],
         "bound": [str(each) for each in rows["bottleneck"]],
         "confidence": [str(each) for each in rows["confidence"]],
@@ -179,114 +211,18 @@ def key() -> dict[str, list[Any]]:
     }
 
 
-def _pinned_values(rows: Columns, quantity: Quantity, pinned: Columns | None) -> list[float | None]:
+def _values(rows: Columns, quantity: Quantity, pinned: Columns | None) -> list[float | None]:
     known: dict[str, float] = {}
     if pinned is not None:
         known = dict(zip(pinned["hardware"], map(float, pinned[quantity.column]), strict=True))
     return [known.get(name) for name in rows["hardware"]]
 
 
-def top_kernels(
-    kernels: Columns, column: str, unit: str, limit: int = TOP_KERNELS
-) -> dict[str, list[Any]]:
-    """The frame of ``charts.kernels``: the dearest kernels first, the others summed in one row.
-
-    Kernels that do the same work (a block that repeats) share a bar, which says how many they are.
-
-    Args:
-        kernels: rows of ``session.kernels`` for one device, one a kernel in the order they run.
-        column: ``latency_s`` or ``energy_dynamic_j``.
-        unit: its unit.
-        limit: how many kinds of kernel get a bar of their own.
-    """
-    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for index in range(length(kernels)):
-        kernel = row(kernels, index)
-        alike = tuple(kernel[name] for name in (*_ALIKE, column))
-        group = groups.setdefault(
-            alike, {**kernel, **dict.fromkeys(("count", *_SUMMED), 0), "value": 0.0}
-        )
-        group["count"] += 1
-        group["value"] += float(kernel[column])
-        for name in _SUMMED:
-            group[name] += float(kernel[name])
-    ordered = sorted(groups.values(), key=lambda group: -group["value"])
-    bars = [_kernel_bar(group) for group in ordered[:limit]]
-    if len(ordered) > limit:
-        bars.append(_rest_bar(ordered[limit:]))
-    return _finished_bars(bars, unit)
-
-
-_ALIKE: Final = ("pattern", "kind", "flops", "memory_bytes", "bottleneck")
-_SUMMED: Final = ("flops", "memory_bytes", "tiles")
-
-
-def _kernel_bar(row: Mapping[Any, Any]) -> dict[str, Any]:
-    count, name = int(row["count"]), str(row["kernel"])
-    return {
-        **{key: row[key] for key in ("module", "value", "flops", "memory_bytes", "tiles")},
-        "label": f"{count} × {name}" if count > 1 else name,
-        "kernel": name if count == 1 else f"{name} and {count - 1} like it",
-        "pattern": str(row["pattern"]),
-        "kind": str(row["kind"]).replace("_", " "),
-        "occurs": count,
-        "bottleneck": str(row["bottleneck"]),
-    }
-
-
-def _rest_bar(rest: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    count = sum(group["count"] for group in rest)
-    name = f"{count} other kernels" if count > 1 else "1 other kernel"
-    sums = {key: sum(group[key] for group in rest) for key in ("value", *_SUMMED)}
-    # written as bound by what binds most of its time
-    by_bound: Counter[str] = Counter()
-    for group in rest:
-        by_bound[str(group["bottleneck"])] += group["value"]
-    words = {"label": name, "kernel": name, "module": "–", "pattern": "various", "kind": "various"}
-    return {**sums, **words, "occurs": count, "bottleneck": by_bound.most_common(1)[0][0]}
-
-
-def _finished_bars(bars: list[dict[str, Any]], unit: str) -> dict[str, list[Any]]:
-    """Texts, order and room for the texts; kernels that share a name get a number."""
-    total = sum(bar["value"] for bar in bars)
-    longest = max((bar["value"] for bar in bars), default=0.0)
-    seen: Counter[str] = Counter()
-    for order, bar in enumerate(bars):
-        seen[bar["label"]] += 1
-        if seen[bar["label"]] > 1:  # or one bar would hide the other
-            bar["label"] = f"{bar['label']} ({seen[bar['label']]})"
-        share = bar["value"] / total if total > 0 else 0.0
-        named = bar["pattern"] != "various"
-        bar |= {
-            "order": order,
-            "share": share,
-            "rest": not named,
-            "room": longest * BAR_ROOM,
-            "text": number(bar["value"], unit),
-            "end_text": f"{share:.0%} {bar['pattern']}" if named else f"{share:.0%}",
-            "flops_text": number(bar.pop("flops"), "flop"),
-            "bytes_text": number(bar.pop("memory_bytes"), "B"),
-        }
-    return {name: [bar[name] for bar in bars] for name in (bars[0] if bars else ())}
-
-
-def outside_kernels(bars: Columns, total: float, unit: str) -> str:
-    """How much of a device's ``total`` is in no kernel, in a sentence; nothing below one percent."""
-    inside = sum(bars["value"])
-    rest = total - inside
-    if total <= 0 or rest < 0.01 * total:
-        return ""
-    return (
-        f"The kernels take {number(inside, unit)} of {number(total, unit)}; the other "
-        f"{rest / total:.0%} is what an inference takes beside them."
-    )
-
-
 def takeaway(frame: Columns, quantity: Quantity) -> str:
     """One sentence for who cannot see the chart: the best, the worst and how far apart they are."""
     if not length(frame):
         return f"{quantity.title} by device: nothing to show"
-    values = list(frame["value"])
+    values = [value for value in frame["value"] if value is not None]
     least, most = values.index(min(values)), values.index(max(values))
     best, worst = (least, most) if quantity.lower_is_better else (most, least)
     sentence = (

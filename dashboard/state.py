@@ -1,35 +1,17 @@
-"""What a person has chosen beyond the controls: the stops of sliders, and the pinned configuration.
-
-A pin is a named configuration to compare with. It has no control of its own, so the URL's ``pin`` is
-written here; what was pinned before can be had back.
-"""
+"""What a person has chosen: how a page begins from it, and the stops of sliders."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from characterize.errors import CharacterizeError
-from dashboard import links, queries
-from dashboard.queries import Network
+from dashboard import links, pins, queries
 
 if TYPE_CHECKING:
     from characterize.models import Parameter
-
-LONGEST_NAME: Final = 60
-_PINS: Final = "_pins"  # every pin there was, the last one in force: what undo goes back through
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A named configuration to compare with."""
-
-    name: str
-    network: Network
+    from dashboard.queries import Network
 
 
 # Steps of a slider
@@ -63,91 +45,25 @@ def remembered(key: str) -> list[int]:
     return kept
 
 
-# The pinned configuration
+# Beginning a page
 
 
-def pinned() -> Pin | None:
-    """The pin in force: the session's, or on the first run the URL's."""
-    if _PINS not in st.session_state:
-        text = st.query_params.get(links.PIN)
-        st.session_state[_PINS] = [decode(text) if text else None]
-    last: Pin | None = st.session_state[_PINS][-1]
-    return last
+def begin(page: str, names: Sequence[str]) -> list[str]:
+    """Make the link and the session agree before a view makes its controls.
 
+    To be called once a run, first of all: Streamlit takes what it cannot use out of the URL.
 
-def note_on_pin() -> list[str]:
-    """A sentence if the URL names a pin that cannot be read; said once a session."""
-    text = st.query_params.get(links.PIN)
-    if _PINS in st.session_state or not text or pinned() is not None:
-        return []
-    return ["The link's pinned configuration cannot be read, so nothing is pinned."]
+    Args:
+        page: the view's name, the same in every run.
+        names: the controls of ``links.linked`` that the view will make.
 
-
-def set_pin(pin: Pin | None) -> None:
-    """Pin a configuration, or nothing; what was pinned can be had back with :func:`undo_pin`."""
-    if pin != pinned():
-        st.session_state[_PINS] = [*st.session_state[_PINS], pin]
-        publish_pin()
-
-
-def undo_pin() -> None:
-    """Go back to what was pinned before."""
-    if can_undo():
-        st.session_state[_PINS] = st.session_state[_PINS][:-1]
-        publish_pin()
-
-
-def can_undo() -> bool:
-    """Whether something else was pinned before."""
-    pinned()
-    return len(st.session_state[_PINS]) > 1
-
-
-def publish_pin() -> None:
-    """Write what is pinned into the URL."""
-    pin = pinned()
-    text = None if pin is None else encode(pin)
-    if text != st.query_params.get(links.PIN):
-        if text is None:
-            del st.query_params[links.PIN]
-        else:
-            st.query_params[links.PIN] = text
-
-
-def encode(pin: Pin) -> str:
-    """A pin as short JSON for the URL."""
-    network = pin.network
-    record = {
-        "name": pin.name,
-        "model": network.model,
-        "set": dict(network.parameters),
-        "batch": network.batch,
-        "precision": network.precision,
-        "stack": network.stack,
-    }
-    return json.dumps(record, separators=(",", ":"))
-
-
-def decode(text: str) -> Pin | None:
-    """The pin that :func:`encode` wrote; ``None`` where the text is no such thing.
-
-    A family's parameters are checked and filled in; those of a zoo model, when it is computed.
+    Returns:
+        A sentence for each part of the link that could not be followed; said once a session.
     """
-    try:
-        record = json.loads(text)
-        model, given = str(record["model"]), dict(record["set"])
-        family = queries.families().get(model)
-        network = Network(
-            model,
-            tuple((family.check(**given) if family else given).items()),
-            int(record["batch"]),
-            str(record["precision"]),
-            str(record["stack"]),
-        )
-        hash(network)
-        return Pin(str(record["name"])[:LONGEST_NAME], network)
-    except (CharacterizeError, ValueError, TypeError, KeyError, AttributeError):
-        return None
+    notes = [*links.notes(), *pins.notes()]
+    links.adopt(page, names)
+    pins.publish()
+    return notes
 
 
 def restore(network: Network) -> None:
@@ -157,8 +73,17 @@ def restore(network: Network) -> None:
     links.publish(links.MODEL)
     if from_zoo:
         st.session_state[links.ZOO_NAME] = network.model
+    family = queries.families().get(network.model)
+    usual = family.defaults if family else {}
     for name, value in network.parameters:
-        st.session_state[links.key_of(network.model, name)] = value
-    st.session_state[links.BATCH] = network.batch
-    st.session_state[links.PRECISION] = network.precision
-    st.session_state[links.STACK] = network.stack
+        _set(links.key_of(network.model, name), value, usual.get(name))
+    _set(links.BATCH, network.batch, 1)
+    _set(links.PRECISION, network.precision, queries.AUTO)
+    _set(links.STACK, network.stack, links.DEFAULT_STACK)
+
+
+def _set(key: str, value: Any, default: Any) -> None:
+    """Give a bound control its value; one that was never made does not write its own parameter."""
+    if key not in st.session_state and value != default:
+        st.query_params[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    st.session_state[key] = value

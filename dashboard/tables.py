@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from characterize.units import GIGA, MEGA, MILLI
-from dashboard.readable import Columns
+from dashboard.readable import Columns, Pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,10 @@ NOT_PARAMETERS: Final = frozenset(
 )
 """The columns of a result row that are no parameter of a family."""
 
-CHANGE: Final = "Latency / pinned (×)"
+
+def change_title(letter: str) -> str:
+    """The heading of the column that compares latencies with a pinned configuration."""
+    return f"Latency / {letter} (×)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def take(rows: Columns, positions: list[int]) -> dict[str, list[Any]]:
 
 
 def on_screen(
-    rows: Columns, titles: Mapping[str, str], pinned: Columns | None = None
+    rows: Columns, titles: Mapping[str, str], pinned: Sequence[Pinned] = ()
 ) -> dict[str, list[Any]]:
     """The table as shown: one row a device, headings with units, values in those units."""
     shown: dict[str, list[Any]] = {"Device": [titles.get(name, name) for name in rows["hardware"]]}
@@ -119,8 +122,8 @@ def on_screen(
             shown[column.title] = list(values)
         else:
             shown[column.title] = [float(value) / column.scale for value in values]
-        if pinned is not None and column.source == "latency_s":
-            shown[CHANGE] = _against(rows, pinned)
+        if column.source == "latency_s":
+            shown |= {change_title(pin.letter): _against(rows, pin.rows) for pin in pinned}
     return shown
 
 

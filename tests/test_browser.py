@@ -126,7 +126,7 @@ def test_a_link_shows_another_person_the_same(visit):
     slider(page, "Layers").press("ArrowRight")
     changed(page, before)
     page.get_by_role("button", name="Pin to compare").click()
-    expect(page.get_by_text("Hollow:")).to_be_visible()
+    expect(page.get_by_text("Hollow, pinned:")).to_be_visible()
     here = figures(page)
     slider(page, "Channels").press("ArrowRight")
     changed(page, here)
@@ -136,6 +136,27 @@ def test_a_link_shows_another_person_the_same(visit):
     assert figures(other) == figures(page)
     deltas = page.get_by_test_id("stMetricDelta")
     assert other.get_by_test_id("stMetricDelta").all_inner_texts() == deltas.all_inner_texts()
+
+
+def test_the_link_holds_the_whole_view_on_every_page(visit):
+    page = visit("/?batch=8")
+    before = figures(page)
+    slider(page, "Channels").press("ArrowRight")
+    changed(page, before)
+    here = figures(page)
+    page.get_by_role("button", name="Pin to compare").click()
+    expect(page.get_by_text("Hollow, pinned:")).to_be_visible()
+    said = set(page.url.partition("?")[2].split("&"))
+    assert {"batch=8", "conv2d_stack.channels=24"} < said
+    for view in ("Layers", "Hardware", "Tune"):
+        page.get_by_role("link", name=view, exact=True).click()
+        expect(page.get_by_role("link", name=view, exact=True)).to_have_attribute(
+            "aria-current", "page"
+        )
+        settled(page)
+        if view != "Hardware":
+            assert set(page.url.partition("?")[2].split("&")) == said, view
+    assert figures(page) == here
 
 
 @pytest.mark.parametrize("path", ["/", "/hardware", "/results"])

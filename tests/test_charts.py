@@ -6,10 +6,10 @@ import re
 import pandas as pd
 import pytest
 
-from dashboard import charts, palette, readable
+from dashboard import charts, kernel_bars, palette, readable
 from tests.dashboard_support import KERNELS, ROOT, ROWS
 
-DEVICES = readable.by_device(ROWS, readable.LATENCY, {}, None)
+DEVICES = readable.by_device(ROWS, readable.LATENCY, {})
 PLACES = {
     name: [1.0] for name in ("bandwidth", "peak")
 } | {
@@ -23,7 +23,7 @@ MADE = {
     "speedups": (charts.speedups(pd.DataFrame(), spread="decades"), DEVICES),
     "kernels": (
         charts.kernels(pd.DataFrame(), "Time", "s"),
-        readable.top_kernels(KERNELS, "latency_s", "s"),
+        kernel_bars.top_kernels(KERNELS, "latency_s", "s"),
     ),
     "places": (charts.places(pd.DataFrame()), PLACES),
     "key": (charts.key(pd.DataFrame()), readable.key()),

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from characterize import models, session, store
 from characterize.errors import InvalidValueError, StoreError
-from dashboard import keeping, links, palette, presets, queries, state
+from dashboard import keeping, links, palette, pins, presets, queries, state
 from dashboard.queries import Network, Request
 from tests.dashboard_support import ROOT
 
@@ -155,6 +155,9 @@ def test_a_value_between_the_stops_of_a_slider_can_be_linked():
     ("devices", "nvidia_rtx_490"),
     (CHANNELS, "-3"),
     ("pin", "nonsense"),
+    ("modle", "mlp"),
+    ("conv2d_stack.width", "3"),
+    ("tuen.curve", "batch"),
 ])  # fmt: skip
 def test_what_a_link_says_wrong_falls_back_with_a_note(name, value):
     app = opened(**{name: value})
@@ -222,7 +225,7 @@ def test_pinning_shows_changes_and_undo_takes_it_back():
     healthy(app)
     # 16 -> 32 channels, of three layers from 3: (3·32 + 2·32·32) / (3·16 + 2·16·16) = 2144/560
     assert changes(app)["MACs"] == "+283 %"
-    assert app.dataframe[0].value["Latency / pinned (×)"].min() >= 1.0
+    assert app.dataframe[0].value["Latency / A (×)"].min() >= 1.0
     assert "pin" in app.query_params
     app.button(key="_undo").click().run()
     healthy(app)
@@ -232,13 +235,39 @@ def test_pinning_shows_changes_and_undo_takes_it_back():
 
 def test_a_pinned_configuration_travels_in_the_link():
     network = Network("mlp", (("depth", 5),), batch=8, precision="fp16", stack="eager")
-    back = state.decode(state.encode(state.Pin("mine", network)))
+    back = pins.decode(pins.encode(pins.Pin("mine", network)))
     assert back is not None
     assert back.name == "mine"
     family = queries.families()["mlp"]
     assert dict(back.network.parameters) == {**family.defaults, "depth": 5}
-    app = opened(pin=state.encode(back))
-    assert "Hollow: “mine”, pinned" in words(app)
+    app = opened(pin=pins.encode(back))
+    assert "Hollow, pinned: **A** “mine”" in words(app)
+
+
+def test_any_number_of_pins_is_compared_and_the_first_is_what_changes_are_measured_against():
+    defaults = queries.families()["mlp"].defaults
+    shallow, deep = (
+        Network("mlp", tuple({**defaults, "depth": depth}.items())) for depth in (2, 8)
+    )
+    link = [
+        pins.encode(pins.Pin(name, network))
+        for name, network in (("shallow", shallow), ("deep", deep))
+    ]
+    app = opened(model="mlp", **{"mlp.depth": "2", "pin": link})
+    assert changes(app)["MACs"] == "0"  # the first is as shallow as what is shown
+    table = app.dataframe[0].value
+    assert list(table["Latency / A (×)"]) == [1.0] * len(table)
+    assert (table["Latency / B (×)"] <= 1.0).all()  # the second is deeper
+    assert (table["Latency / B (×)"] < 1.0).any()
+    which = next(box for box in app.selectbox if box.label == "Pinned configuration")
+    which.set_value(1).run()
+    next(b for b in app.button if b.label == "Measure changes against it").click().run()
+    healthy(app)
+    assert changes(app)["MACs"].startswith("-")
+    assert app.query_params["pin"] == link[::-1]
+    app.button(key="_undo").click().run()
+    assert app.query_params["pin"] == link
+    assert changes(healthy(app))["MACs"] == "0"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"name": 1}', "nonsense",
@@ -246,7 +275,7 @@ def test_a_pinned_configuration_travels_in_the_link():
     '{"name":"n","model":"zoo/x","set":{"a":[1]},"batch":1,"precision":"auto","stack":"eager"}',
 ])  # fmt: skip
 def test_a_pin_that_is_none_is_refused(text):
-    assert state.decode(text) is None
+    assert pins.decode(text) is None
 
 
 def test_the_controls_can_be_set_to_what_is_pinned():

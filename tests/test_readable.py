@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import readable, tables
+from dashboard import kernel_bars, readable, tables
 from tests.dashboard_support import KERNELS, ROWS
+
+
+def test_a_kernel_is_marked_with_what_the_pinned_one_in_its_place_takes():
+    slower = {**KERNELS, "latency_s": [4e-3, 4e-3, 1e-3], "flops": [200, 200, 10]}
+    bars = kernel_bars.top_kernels(KERNELS, "latency_s", "s", before=slower)
+    # conv1 and conv2 did the same work and still do: both bars hold two of them
+    assert dict(zip(bars["label"], bars["before"], strict=True))["fc"] == 1e-3
+    assert max(value for value in bars["before"] if value) == 8e-3
+    assert bars["room"][0] == pytest.approx(8e-3 * kernel_bars.BAR_ROOM)  # room for the longer
 
 
 def test_the_examples_in_the_docstrings_hold():
@@ -58,16 +67,20 @@ def test_an_axis_is_logarithmic_where_values_span_decades(values, expected):
 
 def test_the_pinned_value_is_that_of_the_same_device():
     pinned: dict[str, list[Any]] = {"hardware": ["a_gpu", "a_cpu"], "latency_s": [2e-4, 5e-3]}
-    frame = readable.by_device(ROWS, readable.LATENCY, {"a_gpu": "A GPU"}, pinned)
-    assert frame["device"] == ["a_cpu", "A GPU", "a_kpu"]
-    assert frame["pinned"] == [5e-3, 2e-4, None]  # the KPU was not pinned
+    frame = readable.by_device(
+        ROWS, readable.LATENCY, {"a_gpu": "A GPU"}, [readable.Pinned("A", "mine", pinned)]
+    )
+    assert frame["device"] == 2 * ["a_cpu", "A GPU", "a_kpu"]  # and the pin's marks after them
+    assert frame["pinned"] == [None, None, None, 5e-3, 2e-4, None]
+    assert frame["letter"] == [None, None, None, "A", "A", "A"]
+    assert frame["before"][:3] == [5e-3, 2e-4, None]  # the KPU was not pinned
     # 10 ms against 5 ms, 0.1 ms against 0.2 ms
-    assert frame["change_text"] == ["+100 %", "−50 %", "–"]
+    assert frame["change_text"] == 2 * ["+100 %", "−50 %", "–"]
     assert frame["range_text"][0] == "5 ms to 20 ms"
 
 
 def test_kernels_that_do_the_same_share_a_bar_and_the_shares_add_up():
-    bars = readable.top_kernels(KERNELS, "latency_s", "s")
+    bars = kernel_bars.top_kernels(KERNELS, "latency_s", "s")
     # 2 x 3 ms of convolutions and 2 ms of the linear layer: 6/8 and 2/8
     assert bars["label"] == ["2 × conv1+relu1", "fc"]
     assert bars["share"] == [0.75, 0.25]
@@ -76,24 +89,24 @@ def test_kernels_that_do_the_same_share_a_bar_and_the_shares_add_up():
 
 
 def test_what_does_not_fit_is_summed_in_one_bar():
-    bars = readable.top_kernels(KERNELS, "latency_s", "s", limit=1)
+    bars = kernel_bars.top_kernels(KERNELS, "latency_s", "s", limit=1)
     assert bars["label"] == ["2 × conv1+relu1", "1 other kernel"]
     assert sum(bars["share"]) == pytest.approx(1.0)
 
 
 def test_what_is_in_no_kernel_is_said():
-    bars = readable.top_kernels(KERNELS, "latency_s", "s")  # 8 ms together
-    sentence = readable.outside_kernels(bars, 10e-3, "s")
+    bars = kernel_bars.top_kernels(KERNELS, "latency_s", "s")  # 8 ms together
+    sentence = kernel_bars.outside_kernels(bars, 10e-3, "s")
     assert sentence.startswith("The kernels take 8 ms of 10 ms; the other 20%")
-    assert readable.outside_kernels(bars, 8e-3, "s") == ""
+    assert kernel_bars.outside_kernels(bars, 8e-3, "s") == ""
 
 
 def test_no_kernel_at_all_is_an_empty_frame():
-    assert readable.top_kernels({name: [] for name in KERNELS}, "latency_s", "s") == {}
+    assert kernel_bars.top_kernels({name: [] for name in KERNELS}, "latency_s", "s") == {}
 
 
 def test_a_chart_says_its_takeaway_in_a_sentence():
-    frame = readable.by_device(ROWS, readable.SPEEDUP, {}, None)
+    frame = readable.by_device(ROWS, readable.SPEEDUP, {})
     sentence = readable.takeaway(frame, readable.SPEEDUP)
     assert sentence == "Speedup by device: a_gpu is best with 100×, a_cpu last with 1×"
 
@@ -119,10 +132,16 @@ def test_a_row_is_shown_if_it_passes_every_filter(filters, expected):
 
 
 def test_the_screen_scales_values_to_the_unit_of_the_heading():
-    shown = tables.on_screen(ALL, {}, {"hardware": ["a_cpu"], "latency_s": [5e-3]})
+    shown = tables.on_screen(
+        ALL, {}, [readable.Pinned("A", "mine", {"hardware": ["a_cpu"], "latency_s": [5e-3]})]
+    )
     assert shown["Latency (ms)"] == pytest.approx([10.0, 0.1, 2.0])
     assert shown["Energy (mJ)"] == pytest.approx([1000.0, 500.0, 100.0])
-    assert shown[tables.CHANGE] == [2.0, None, None]  # 10 ms over 5 ms; the others are not pinned
+    assert shown["Latency / A (×)"] == [
+        2.0,
+        None,
+        None,
+    ]  # 10 ms over 5 ms; the others are not pinned
     assert shown["Not counted"] == [0, 0, 0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import catalogue, charts, controls, links, palette, panels, queries
+from dashboard import catalogue, charts, controls, links, palette, panels, queries, state
 
 ROWS = "_catalogue"
 
@@ -159,7 +159,6 @@ def sources(name: str) -> None:
 
 
 st.title("What are these devices, and who says so?", anchor=False)
-for note in links.notes():
+for note in state.begin("hardware", [links.DEVICE]):
     st.warning(note, icon=":material/link_off:")
-links.adopt("hardware", [links.DEVICE])
 browse()

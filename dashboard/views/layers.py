@@ -243,9 +243,7 @@ def explanation(network: Network, device: str, kernels: Columns) -> None:
 
 st.title("Where does the time and energy go, kernel by kernel?", anchor=False)
 shared = controls.Controls(RESULTS)
-notes = [*links.notes(), *state.note_on_pin()]
-links.adopt("layers", controls.LINKED)
-state.publish_pin()
+notes = state.begin("layers", controls.LINKED)
 with st.sidebar:
     shared.network()
 for note in notes:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import links, panels, queries, tables
+from dashboard import panels, queries, state, tables
 
 MOST = 2_000  # rows that are sent to the browser; more are filtered or downloaded
 CHOICES = {"model": "Model", "hardware": "Device", "precision": "Precision", "stack": "Stack"}
@@ -68,8 +68,9 @@ def ask() -> None:
     panels.frame_download(found, "characterize_query", "query")
 
 
-links.adopt("results", [])
 st.title("What has been computed so far?", anchor=False)
+for note in state.begin("results", []):
+    st.warning(note, icon=":material/link_off:")
 stored = everything()
 if stored is not None and stored.empty:
     st.info(

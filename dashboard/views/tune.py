@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import charts, controls, links, panels, presets, queries, readable, state
+from dashboard import (
+    charts,
+    controls,
+    kernel_bars,
+    links,
+    panels,
+    pins,
+    presets,
+    queries,
+    readable,
+    state,
+)
 from dashboard.controls import Comparison
 from dashboard.queries import AUTO, Answer, Network, Request
-from dashboard.readable import Columns
+from dashboard.readable import Columns, Pinned
 
 SHARES = {
     "time": ("latency_s", "Time", "s"),
     "energy": ("energy_dynamic_j", "Dynamic energy", "J"),
 }
 RESULTS = "results"
-Found = tuple[Network, Comparison, Answer, Columns | None]
+Found = tuple[Network, Comparison, Answer, list[Pinned]]
 LAST = "_tune_last"  # the last answer that could be computed, kept on the page when one cannot
 
 
@@ -54,33 +65,34 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
     return found
 
 
-def pinned_rows(comparison: Comparison) -> Columns | None:
-    """The pinned configuration on the devices that are compared now."""
-    pin = state.pinned()
-    if pin is None:
-        return None
-    try:
-        return queries.answer(Request(pin.network, comparison.devices, comparison.baseline)).rows
-    except CharacterizeError as error:
-        st.warning(f"The pinned configuration cannot be shown: {error}", icon=":material/keep_off:")
-        return None
+def pinned_rows(comparison: Comparison) -> list[Pinned]:
+    """The pinned configurations on the devices that are compared now; those that can be shown."""
+    found = []
+    for index, pin in enumerate(pins.pinned()):
+        asked = Request(pin.network, comparison.devices, comparison.baseline)
+        try:
+            found.append(Pinned(pins.letter(index), pin.name, queries.answer(asked).rows))
+        except CharacterizeError as error:
+            st.warning(
+                f"“{pin.name}”, pinned, cannot be shown: {error}", icon=":material/keep_off:"
+            )
+    return found
 
 
-def show(network: Network, comparison: Comparison, answer: Answer, pinned: Columns | None) -> None:
+def show(network: Network, comparison: Comparison, answer: Answer, pinned: list[Pinned]) -> None:
     rows = answer.rows
     devices = queries.devices()
     titles = {name: device.title for name, device in devices.items()}
     short = {name: device.short for name, device in devices.items()}
     focus = focused(rows, comparison.focus)
-    pin = state.pinned()
-    before = None if pinned is None else row_of(pinned, focus["hardware"])
+    before = row_of(pinned[0].rows, focus["hardware"]) if pinned else None
     panels.left_out(answer.left_out, network.precision)
     for note in answer.notes:
         st.caption(f":material/info: {note}")
-    panels.standing(focus, titles.get(focus["hardware"], focus["hardware"]), summary(network))
-    panels.kpis(focus, before, pin.name if pin else "")
+    panels.standing(focus, titles.get(focus["hardware"], focus["hardware"]), pins.summary(network))
+    panels.kpis(focus, before, pinned[0].name if pinned else "")
     panels.coverage(rows)
-    panels.key_of_marks(pin.name if pin is not None and pinned is not None else "")
+    panels.key_of_marks(pinned)
     with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
         for quantity in (readable.LATENCY, readable.ENERGY, readable.SPEEDUP):
             frame = readable.by_device(rows, quantity, short, pinned)
@@ -117,15 +129,17 @@ def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str
     )
     try:
         kernels = queries.kernels(network, name)
+        first = pins.pinned()[:1]
+        before = queries.kernels(first[0].network, name) if first else None
     except CharacterizeError as error:
         st.error(str(error), icon=":material/error:")
         return
     column, title, unit = SHARES[str(what)]
-    frame = readable.top_kernels(kernels, column, unit)
+    frame = kernel_bars.top_kernels(kernels, column, unit, before=before)
     if not frame:
         st.info("This network has no kernels: it computes nothing.", icon=":material/info:")
         return
-    outside = readable.outside_kernels(frame, float(focus[column]), unit)
+    outside = kernel_bars.outside_kernels(frame, float(focus[column]), unit)
     if outside:
         st.caption(outside)
     with st.container(border=True):
@@ -140,26 +154,25 @@ def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str
 
 
 def pin_controls() -> None:
-    """Pin what is shown, or see to what is pinned; undo."""
-    pin = state.pinned()
-    if pin is None:
-        st.button(
-            "Pin to compare",
-            icon=":material/keep:",
-            key="_pin",
-            on_click=pin_current,
-            help="Keep these figures beside those of whatever you change next.",
-        )
-    else:
-        with st.popover(f"Pinned: {pin.name}", icon=":material/keep:", key="_pinned"):
-            pinned_menu(pin)
-    if state.can_undo():
+    """Pin what is shown, see to what is pinned, go back."""
+    count = len(pins.pinned())
+    st.button(
+        "Pin to compare",
+        icon=":material/keep:",
+        key="_pin",
+        on_click=pin_current,
+        help="Keep these figures beside those of whatever you change next; pin as many as you like.",
+    )
+    if count:
+        with st.popover(f"Pinned: {count}", icon=":material/keep:", key="_pinned"):
+            pinned_menu()
+    if pins.can_undo():
         st.button(
             "Undo",
             icon=":material/undo:",
             type="tertiary",
             key="_undo",
-            on_click=state.undo_pin,
+            on_click=pins.undo,
             help="Go back to what was pinned before.",
         )
     examples()
@@ -169,19 +182,35 @@ def pin_controls() -> None:
 def pin_current() -> None:
     network = controls.chosen_network()
     if network is not None:
-        state.set_pin(state.Pin(summary(network), network))
+        pins.add(pins.Pin(pins.summary(network), network))
 
 
-def pinned_menu(pin: state.Pin) -> None:
+def pinned_menu() -> None:
+    """One pin looked at, and what can be done with it."""
+    now = pins.pinned()
+    which = st.selectbox(
+        "Pinned configuration",
+        range(len(now)),
+        format_func=lambda index: f"{pins.letter(index)} · {now[index].name}",
+    )
+    pin = now[which]
+    named = f"_pin_name.{which}.{pin.name}"  # another name is another field, with that name in it
     st.text_input(
-        "Name", value=pin.name, max_chars=state.LONGEST_NAME, key="_pin_name", on_change=rename
+        "Name",
+        value=pin.name,
+        max_chars=pins.LONGEST_NAME,
+        key=named,
+        on_change=lambda: pins.rename(which, st.session_state[named]),
     )
-    st.caption(summary(pin.network))
-    choices = (
+    st.caption(pins.summary(pin.network))
+    choices: list[tuple[str, str, Callable[..., None], tuple[Any, ...]]] = [
         ("Set the controls to it", ":material/restore:", state.restore, (pin.network,)),
-        ("Pin what is shown now instead", ":material/keep:", pin_current, ()),
-        ("Unpin", ":material/keep_off:", state.set_pin, (None,)),
-    )
+        ("Unpin it", ":material/keep_off:", pins.remove, (which,)),
+    ]
+    if which:
+        choices.insert(1, ("Measure changes against it", ":material/flag:", pins.lead, (which,)))
+    if len(now) > 1:
+        choices.append(("Unpin all", ":material/clear_all:", pins.clear, ()))
     for label, icon, callback, arguments in choices:
         st.button(label, icon=icon, width="stretch", on_click=callback, args=arguments)
 
@@ -210,30 +239,9 @@ def start_from(preset: presets.Preset) -> None:
         links.publish(name)
 
 
-def rename() -> None:
-    pin, name = state.pinned(), st.session_state["_pin_name"].strip()
-    if pin is not None and name:
-        state.set_pin(replace(pin, name=name))
-
-
-def summary(network: Network) -> str:
-    """A configuration in a few words: what differs from the defaults."""
-    family = queries.families().get(network.model)
-    defaults = family.defaults if family else {}
-    changed = [f"{k} {v}" for k, v in network.parameters if defaults.get(k) != v]
-    words = [network.model, *changed[:3], f"batch {network.batch}"]
-    if network.precision != AUTO:
-        words.append(network.precision)
-    if network.stack != links.DEFAULT_STACK:
-        words.append(network.stack)
-    return ", ".join(words)[: state.LONGEST_NAME]
-
-
 st.title("What does this network cost, and what if I change it?", anchor=False)
 shared = controls.Controls(RESULTS)
-notes = [*links.notes(), *state.note_on_pin()]
-links.adopt("tune", controls.LINKED)
-state.publish_pin()
+notes = state.begin("tune", controls.LINKED)
 with st.sidebar:
     shared.network()
 for note in notes:
