@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from characterize import calibration, errors, evidence
 from characterize.columns import Array, KernelColumns
-from characterize.hardware import Fit, Profile, cpu, gpu, parameters
+from characterize.hardware import Fit, Profile, cpu, gpu, gpu_kernels, parameters
 from characterize.records import Architecture, Confidence, Precision, Stack
 
 if TYPE_CHECKING:
@@ -135,11 +135,11 @@ def predictor(samples: Samples, profile: Profile, precision: Precision) -> calib
     columns, starts, count = samples.columns, samples.starts, samples.columns.count
     fixed = profile.inference_overhead_s
     if profile.architecture is Architecture.GPU:
-        device = gpu.Device.of(profile, precision)
+        device = gpu_kernels.Device.of(profile, precision)
         kernels = np.add.reduceat(count[:, 0], starts)
 
         def of_gpu(values: Mapping[str, float]) -> Array:
-            seconds = (gpu.kernel_times(columns, device, values).kernel_s * count)[:, 0]
+            seconds = (gpu_kernels.kernel_times(columns, device, values).kernel_s * count)[:, 0]
             whole = np.add.reduceat(seconds, starts)
             host, power = kernels * values["dispatch"], gpu.DISPATCH_SHARPNESS
             return np.asarray((whole**power + host**power) ** (1.0 / power) + fixed)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from characterize import hardware
 from characterize.columns import KINDS, KernelColumns
-from characterize.hardware import cpu, gpu, parameters
+from characterize.hardware import cpu, gpu, gpu_kernels, parameters
 from characterize.records import KernelKind, Precision, Stack
 
 PLAIN_GPU = {name: p.start for name, p in parameters.GPU.items()} | {
@@ -23,7 +23,9 @@ PLAIN_CPU = {name: p.start for name, p in parameters.CPU.items()} | {
     "linear": 0.5, "few_rows": 0.0, "prologue": 0.0, "overlap": 1.0, "call_product": 1e-5,
     "weights_linear": 1.0, "packing": 0.0, "bandwidth": 0.5, "aliased": 2.0, "half_aliased": 1.0,
 }  # fmt: skip
-CARD = gpu.Device(1e14, 2e13, 1e12, 0.0, 100.0, 2.0)  # 100 Tflop/s, 1 TB/s, no cache, 100 SMs
+CARD = gpu_kernels.Device(
+    1e14, 2e13, 1e12, 0.0, 100.0, 2.0
+)  # 100 Tflop/s, 1 TB/s, no cache, 100 SMs
 PROCESSOR = cpu.Device(1e12, 1e12, 1e11, 0.0, 16.0, 4.0)
 
 
@@ -50,7 +52,7 @@ def test_a_product_on_a_gpu_by_hand():
     # 12800 x 128 x 1024. Tiles of 256 x 128: 50 on 100 units, one wave of 2 * 100 * 32768 with
     # loads 1 + 8 * 384 / 32768; of 128 x 128: 100, one wave of 2 * 100 * 16384, 1 + 8 * 256 / 16384
     # = 1.125, less; of 128 x 64: 200, two waves of 8192, 1 + 8 * 192 / 8192 = 1.1875, more.
-    got = gpu.kernel_times(product(12800, 128, 1024), CARD, PLAIN_GPU)
+    got = gpu_kernels.kernel_times(product(12800, 128, 1024), CARD, PLAIN_GPU)
     compute = 2 * 100 * 16384 * 1.125 * (1024 + 16) / (1e14 * 0.5)
     assert got.compute_s.item() == pytest.approx(compute)
     # (12800 * 1024 + 128 * 1024 + 12800 * 128) elements of 2 B at half of 1 TB/s
@@ -62,19 +64,21 @@ def test_a_product_on_a_gpu_by_hand():
 def test_attention_on_a_gpu_by_hand():
     # 197 queries and keys: 256 rows x (256 + 64) keys x 12 heads x (4 * 64 + 128) flops
     columns = kernel(KernelKind.ATTENTION, m=197, n=197, k=64, groups=12, macs=12 * 197 * 197 * 128)
-    got = gpu.kernel_times(columns, CARD, PLAIN_GPU)
+    got = gpu_kernels.kernel_times(columns, CARD, PLAIN_GPU)
     assert got.compute_s.item() == pytest.approx(256 * 320 * 12 * 384 / (1e14 * 0.5))
 
 
 def test_a_cache_serves_what_was_just_written():
     near = kernel(KernelKind.ELEMENTWISE, input_elements=1e6, output_elements=0)
-    device = gpu.Device(1e14, 2e13, 1e12, 1e7, 100.0, 2.0)
+    device = gpu_kernels.Device(1e14, 2e13, 1e12, 1e7, 100.0, 2.0)
     known = {**PLAIN_GPU, "cache_share": 1.0, "cache_gain": 4.0}
-    far = gpu.memory_s(near, device, known).item()
+    far = gpu_kernels.memory_s(near, device, known).item()
     assert far == pytest.approx(2e6 / 5e11)
     # touched 5e6 elements = 1e7 B ago, as much as the cache: half hits, each at 4 times the rate
     touched = KernelColumns(**{**near.__dict__, "input_distance": np.array([[5e6]])})
-    assert gpu.memory_s(touched, device, known).item() == pytest.approx(far * (1 - 0.5 * 0.75))
+    assert gpu_kernels.memory_s(touched, device, known).item() == pytest.approx(
+        far * (1 - 0.5 * 0.75)
+    )
 
 
 def test_the_host_binds_a_step_of_many_small_kernels():

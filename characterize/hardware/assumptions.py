@@ -91,10 +91,14 @@ _IDLE_SHARE: Final[Mapping[Architecture, Assumption]] = MappingProxyType(
     }
 )
 
+_ACTIVE_SHARE: Final[Mapping[Architecture, Assumption]] = MappingProxyType(
+    {_GPU: (0.20, "0.2 of the power limit: 0.28 on our H100, 0.18 on an RTX PRO 6000")}
+)
 _COMPUTE_SHARE: Final = 0.9
 _COMPUTE_SHARE_WHY: Final = (
-    "0.9 of (power limit - idle power) / peak: the bound that the power limit sets; fits to MLPerf "
-    "power results of A100-class cards give 0.9 of it (0.97 pJ an int8 multiply-accumulate)"
+    "0.9 of (power limit - idle and active power) / peak: the bound that the power limit sets; fits "
+    "to MLPerf power results of A100-class cards give about as much (0.97 pJ an int8 "
+    "multiply-accumulate, active power included)"
 )
 _J_PER_FLOP_AT_32_BITS: Final[Mapping[Architecture, Assumption]] = MappingProxyType(
     {
@@ -178,15 +182,20 @@ def _idle(architecture: Architecture, stated: Figures) -> Figures:
         why = "no power limit is stated, so no share of it can be taken"
         return {"power.idle_w": Figure.assumed(0.0, why)}
     share, why = _IDLE_SHARE[architecture]
-    return {"power.idle_w": Figure.assumed(share * limit, why)}
+    found = {"power.idle_w": Figure.assumed(share * limit, why)}
+    if architecture in _ACTIVE_SHARE:
+        share, why = _ACTIVE_SHARE[architecture]
+        found["power.active_w"] = Figure.assumed(share * limit, why)
+    return found
 
 
 def _compute_energy(architecture: Architecture, known: Figures) -> Figures:
     limit, idle = _power_limit(known), _number(known, "power.idle_w")
+    beside = (idle or 0.0) + (_number(known, "power.active_w") or 0.0)
     found = {}
     for precision, peak in _peaks(known).items():
-        if limit is not None and idle is not None and limit > idle:
-            energy, why = _COMPUTE_SHARE * (limit - idle) / peak, _COMPUTE_SHARE_WHY
+        if limit is not None and idle is not None and limit > beside:
+            energy, why = _COMPUTE_SHARE * (limit - beside) / peak, _COMPUTE_SHARE_WHY
         else:
             at_32, why = _J_PER_FLOP_AT_32_BITS[architecture]
             energy = at_32 * precision.bytes / Precision.FP32.bytes

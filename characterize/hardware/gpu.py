@@ -11,13 +11,15 @@ The kernels that PyTorch launches (`lowering`) are timed one by one:
     kernel     (compute^p + memory^p)^(1/p) + launch
     step       ((sum of kernels)^4 + (kernels x dispatch)^4)^(1/4)
 
+A power limit lowers the clock of the arithmetic (`clocks`).
+
 Every efficiency is a share of the profile's figures, at most 1, except for the clock: cards run
 above the clock that their peak is stated for. No kernel is faster than its operations at peak.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,85 +27,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns, KernelEstimate
-from characterize.hardware import catalogue, parameters
+from characterize.hardware import catalogue, clocks, parameters
 from characterize.hardware.execution import execution_model
+from characterize.hardware.gpu_kernels import Device, Efficiencies, Times, clocked, kernel_times
 from characterize.hardware.record import Profile
-from characterize.hardware.residency import Cache
-from characterize.hardware.roofline import (
-    TRANSCENDENTAL_FLOPS,
-    columns_shape,
-    smooth_maximum,
-    traffic,
-    work,
-)
-from characterize.records import KernelKind, Precision, Stack
+from characterize.hardware.roofline import columns_shape, traffic, work
+from characterize.records import Precision, Stack
 
-TILES: Final = ((256, 128), (128, 128), (128, 64), (64, 64), (128, 32), (64, 32))
 DISPATCH_SHARPNESS: Final = 4.0
-HUGE_ELEMENTS: Final = 2.0**31
-_K = KernelKind
-_LIBRARY_AREAS: Final = (1.0, 9.0, 25.0, 49.0)  # depthwise kernels that cuDNN has a fast path for
-
-Efficiencies = Mapping[str, float]
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Device:
-    """What a kernel's time depends on, taken from a profile for one precision."""
-
-    matrix_flops_per_s: float
-    vector_flops_per_s: float
-    bytes_per_s: float
-    cache_bytes: float
-    multiprocessors: float
-    element_bytes: float
-
-    @classmethod
-    def of(cls, profile: Profile, precision: Precision) -> Device:
-        """The device in a precision; a profile without multiprocessors gets one for 0.5 Tflop/s."""
-        vector = profile.vector_peak(precision)
-        cache = profile.number("on_chip.l2_bytes", profile.on_chip_capacity_bytes)
-        return cls(
-            matrix_flops_per_s=profile.peak(precision),
-            vector_flops_per_s=vector,
-            bytes_per_s=profile.memory_bytes_per_s,
-            cache_bytes=cache if np.isfinite(cache) else 0.0,
-            multiprocessors=profile.units.get("sms", max(1.0, vector / 0.5e12)),
-            element_bytes=precision.bytes,
-        )
-
-
-@dataclass(frozen=True)
-class Times:
-    """Seconds of launched kernels, ``[L, N]``, each once."""
-
-    compute_s: Array
-    memory_s: Array
-    kernel_s: Array  # both, overlapped, and the launch
 
 
 @execution_model("simt_waves")
 def simt_waves(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
 ) -> KernelEstimate:
-    """Tile and wave quantisation, cache residency, launches and what autocast adds."""
+    """Tile and wave quantisation, cache residency, launches, sustained clock, what autocast adds."""
     known = efficiencies(profile, stack)
     autocast = precision is Precision.FP16  # whoever runs in bf16 converts the weights, once
     launched, shares = columns.launched(autocast=autocast, split_bias=True)
-    times = kernel_times(launched, Device.of(profile, precision), known)
+    full = kernel_times(launched, Device.of(profile, precision), known)
+    energy = energies(columns, profile, precision)
+    budget = clocks.Budget.of(profile)
+    load = clocks.Load(
+        (energy.operations_j * columns.count).sum(axis=0),
+        (energy.bytes_j * columns.count).sum(axis=0),
+        lambda clock, which: step_seconds(launched.count, full, clock, which, known),
+    )
+    shape = columns_shape(columns)
+    clock = clocks.sustained(load, budget, shape[1])
+    times = full if clock.min() == 1.0 else clocked(full, clock, known)
     step = step_factor(launched.count, times.kernel_s, known["dispatch"])
     compute, memory, kernel = (
         folded(part, shares) for part in (times.compute_s, times.memory_s, times.kernel_s)
     )
-    latency = kernel * step
+    latency, busy = kernel * step, kernel
     if shares is not None and autocast and Precision.FP32 in profile.peak_flops_per_s:
-        latency = latency * _without_autocast(columns, profile, stack, latency)
+        less = _without_autocast(columns, profile, stack, latency)
+        latency, busy = latency * less, busy * less
         compute, memory = np.minimum(compute, latency), np.minimum(memory, latency)
-    matrix_flops, vector_flops = work(columns)
-    moved = traffic(columns, profile, precision)
-    shape = columns_shape(columns)
-    j_per_flop, vector_j = profile.j_per_flop(precision), profile.vector_j_per_flop(precision)
+    active_j = budget.busy_w(clock) * busy
     return KernelEstimate(
         latency_s=np.broadcast_to(latency, shape),
         compute_s=np.broadcast_to(compute, shape),
@@ -111,11 +73,41 @@ def simt_waves(
         overhead_s=np.broadcast_to(latency - np.maximum(compute, memory), shape),
         tiles=np.broadcast_to(tile_counts(columns), shape),
         compute_energy_j=np.broadcast_to(
-            matrix_flops * j_per_flop + vector_flops * vector_j, shape
+            energy.operations_j * budget.energy_share(clock) + active_j, shape
         ),
-        memory_energy_j=moved.off_chip * profile.memory_j_per_byte
-        + moved.on_chip * profile.on_chip_j_per_byte,
+        memory_energy_j=np.broadcast_to(energy.bytes_j, shape),
     )
+
+
+@dataclass(frozen=True)
+class Energies:
+    """Joules of each fused kernel at the highest clock, ``[K, N]``."""
+
+    operations_j: Array
+    bytes_j: Array
+
+
+def energies(columns: KernelColumns, profile: Profile, precision: Precision) -> Energies:
+    """Energy of a kernel's operations and of the bytes that it must move."""
+    matrix_flops, vector_flops = work(columns)
+    moved = traffic(columns, profile, precision)
+    operations = matrix_flops * profile.j_per_flop(precision)
+    return Energies(
+        operations + vector_flops * profile.vector_j_per_flop(precision),
+        moved.off_chip * profile.memory_j_per_byte + moved.on_chip * profile.on_chip_j_per_byte,
+    )
+
+
+def step_seconds(
+    count: Array, full: Times, clock: Array, which: NDArray[np.int64], known: Efficiencies
+) -> tuple[Array, Array]:
+    """Seconds of a step, and of its kernels, at a clock, for some of the configurations."""
+    wide = full.compute_s.shape[1] > 1
+    parts = (full.compute_s, full.memory_s, full.kernel_s)
+    some = Times(*(part[:, which] if wide else part for part in parts))
+    kernel = clocked(some, clock, known).kernel_s
+    busy = (count * kernel).sum(axis=0)
+    return busy * step_factor(count, kernel, known["dispatch"]), busy
 
 
 def _without_autocast(
@@ -193,198 +185,6 @@ def step_factor(count: Array, kernel_s: Array, dispatch_s: float) -> Array:
     ratio = np.divide(host, device, out=np.zeros_like(device), where=device > 0)
     power = DISPATCH_SHARPNESS
     return np.asarray((1.0 + ratio**power) ** (1.0 / power))
-
-
-def kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) -> Times:
-    """Seconds that each launched kernel takes."""
-    compute = compute_s(columns, device, known)
-    memory = memory_s(columns, device, known)
-    largest = np.maximum(columns.input_elements, columns.output_elements)
-    huge = np.where(largest > HUGE_ELEMENTS, known["huge"], 1.0)
-    compute, memory = np.broadcast_arrays(compute * huge, memory * huge)
-    return Times(
-        compute, memory, smooth_maximum(compute, memory, known["overlap"]) + known["launch"]
-    )
-
-
-# compute
-
-
-def compute_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
-    """Seconds of arithmetic: products on the matrix units, all else on the vector units."""
-    seconds = _vector_s(columns, device, known)
-    depthwise = columns.is_kind(_K.DEPTHWISE_CONVOLUTION)
-    attention = columns.is_kind(_K.ATTENTION)
-    product = (columns.macs > 0) & ~depthwise & ~attention
-    seconds = _where(depthwise, seconds, lambda c: _depthwise_s(c, device, known), columns)
-    seconds = _where(attention, seconds, lambda c: _attention_s(c, device, known), columns)
-    seconds = _where(product, seconds, lambda c: _product_s(c, device, known), columns)
-    floor = (2.0 * columns.worked_macs + columns.vector_flops) / device.matrix_flops_per_s
-    return np.maximum(seconds, floor)
-
-
-def _where(
-    mask: Mask, otherwise: Array, of: Callable[[KernelColumns], Array], columns: KernelColumns
-) -> Array:
-    """``of`` the rows where the mask holds for some configuration, ``otherwise`` in the others."""
-    rows = np.flatnonzero(np.broadcast_to(mask, (len(columns.kind), mask.shape[1])).any(axis=1))
-    if not len(rows):
-        return otherwise
-    found = of(columns.rows(rows))
-    width = max(otherwise.shape[1], found.shape[1])
-    result = np.broadcast_to(otherwise, (len(columns.kind), width)).copy()
-    result[rows] = np.where(mask[rows] if len(mask) > 1 else mask, found, result[rows])
-    return result
-
-
-def _vector_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
-    elements = np.maximum(columns.output_elements, columns.input_elements)
-    per_element = columns.transcendentals / np.maximum(elements, 1.0)
-    norms = columns.batch_norms
-    fused = columns.operators > 1
-    instructions = np.where(
-        fused,
-        known["vector_norm"] * norms
-        + known["vector_function"] * per_element
-        + known["vector_both"] * np.minimum(1.0, norms) * np.minimum(1.0, per_element),
-        0.0,
-    )
-    flops = columns.vector_flops + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
-    slow = np.maximum(flops, 2.0 * elements * instructions)
-    return np.asarray(slow / device.vector_flops_per_s)
-
-
-def _product_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
-    """Seconds of convolutions and matrix products: the best tile's waves."""
-    m, n, k, groups = columns.m, columns.n, columns.k, columns.groups
-    units = device.multiprocessors
-    best: Array = np.full((1, 1), np.inf)
-    for rows, width in TILES:
-        tiles = np.ceil(m / rows) * np.ceil(n / width) * groups
-        waves = tiles / units
-        waves = np.where(waves < 4.0, np.ceil(waves), waves + 0.5)
-        area = rows * width
-        loads = 1.0 + known["tile"] * ((rows + width) / area)
-        best = np.minimum(best, waves * (units * 2.0 * area * loads))
-    depth = 8.0 * np.ceil(k / 8.0) + known["prologue"]
-    rate = device.matrix_flops_per_s * known["clock"] * _share(columns, known)
-    flops = np.where(m > 0, best * depth * _causal(columns), 2.0 * columns.worked_macs)
-    return np.asarray(flops * _penalty(columns, known) / rate)
-
-
-def _causal(columns: KernelColumns) -> Array:
-    """The share of a product's blocks that a causal mask leaves."""
-    share = columns.worked_macs / np.maximum(columns.macs, 1.0)
-    return np.where(columns.macs > 0, share, 1.0)
-
-
-def _share(columns: KernelColumns, known: Efficiencies) -> Array:
-    """The share of the peak that each product's kind reaches."""
-    by_kind = {
-        _K.POINTWISE_CONVOLUTION: "pointwise",
-        _K.GROUPED_CONVOLUTION: "grouped",
-        _K.LINEAR: "linear",
-        _K.RECURRENT: "linear",
-        _K.MATMUL: "matmul",
-    }
-    share: Array = np.full((1, 1), known["convolution"])
-    for kind, name in by_kind.items():
-        share = np.where(columns.is_kind(kind), known[name], share)
-    few = _few_channels(columns)
-    patch = few & (columns.stride >= 8)
-    return np.where(patch, known["patch"], np.where(few, known["stem"], share))
-
-
-def _few_channels(columns: KernelColumns) -> Mask:
-    dense = columns.is_kind(_K.CONVOLUTION)
-    return dense & (columns.k / np.maximum(columns.kernel_area, 1.0) <= 4)
-
-
-def _penalty(columns: KernelColumns, known: Efficiencies) -> Array:
-    """Factors on products whose sizes fall off the fast kernels."""
-    width = columns.k / np.maximum(columns.kernel_area, 1.0)
-    few = _few_channels(columns)
-    dense = columns.is_kind(_K.CONVOLUTION, _K.POINTWISE_CONVOLUTION) & ~few
-    odd_channels = dense & ((width % 8 != 0) | (columns.n % 8 != 0))
-    factor = np.where(odd_channels, known["misaligned"], 1.0)
-    product = columns.is_kind(_K.LINEAR, _K.MATMUL)
-    odd = product & ((columns.n % 2 != 0) | (columns.k % 2 != 0))
-    factor = np.where(odd, known["odd_product"], factor)
-    power_of_two = np.log2(np.maximum(width, 1.0)) % 1 == 0
-    unusual = (width < 64) & (width % 16 != 0) & ~power_of_two
-    grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & unusual
-    factor = np.where(grouped, known["odd_groups"], factor)
-    return np.where(few & (columns.stride >= 32), known["wide_patch"], factor)
-
-
-def _attention_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
-    queries, keys = 64.0 * np.ceil(columns.m / 64.0), 64.0 * np.ceil(columns.n / 64.0)
-    depth = 4.0 * 32.0 * np.ceil(columns.k / 32.0) + known["attention_depth"]
-    flops = queries * (keys + known["attention_keys"]) * columns.groups * depth
-    masked = np.where(columns.masked > 0, known["attention_mask"], 1.0)
-    rate = device.matrix_flops_per_s * known["clock"] * known["attention"]
-    return np.asarray(flops * _causal(columns) * masked / rate)
-
-
-def _depthwise_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
-    area = columns.kernel_area
-    slow = np.where(np.isin(area, _LIBRARY_AREAS), 1.0, known["depthwise_slow"])
-    written = columns.output_elements * device.element_bytes
-    flops = 2.0 * columns.macs * slow + known["depthwise_bytes"] * written
-    odd = np.where(columns.groups % 8 != 0, 1.2, 1.0)
-    return np.asarray(flops * odd / (device.vector_flops_per_s * known["depthwise"]))
-
-
-# memory
-
-
-def memory_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
-    """Seconds of traffic: what the cache still holds comes faster, some kinds move more."""
-    size = device.element_bytes
-    first, out = columns.input_elements, columns.output_elements
-    moved = Cache.of(size, device.cache_bytes, known).activations(columns)
-    moved = moved + columns.weight_elements * size
-    moved = moved + columns.fixed_read_bytes + columns.fixed_write_bytes
-    moved = moved * traffic_factor(columns, known)
-    moved = moved + (first + out) * size * _layout(columns, known)
-    rows = np.where(columns.row_elements > 0, out / np.maximum(columns.row_elements, 1.0), 0.0)
-    moved = moved + rows * known["layer_norm_row"]
-    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]))
-
-
-_TRAFFIC: Final = {
-    "memory_product": (
-        _K.CONVOLUTION, _K.POINTWISE_CONVOLUTION, _K.GROUPED_CONVOLUTION,
-        _K.TRANSPOSED_CONVOLUTION, _K.LINEAR, _K.MATMUL, _K.RECURRENT,
-    ),
-    "memory_depthwise": (_K.DEPTHWISE_CONVOLUTION,),
-    "memory_copy": (_K.COPY, _K.GATHER),
-    "memory_pooling": (_K.POOLING, _K.INTERPOLATION),
-    "memory_softmax": (_K.SOFTMAX,),
-    "memory_reduction": (_K.REDUCTION,),
-    "memory_group_norm": (_K.GROUP_NORM,),
-    "memory_layer_norm": (_K.LAYER_NORM,),
-}  # fmt: skip
-
-
-def traffic_factor(columns: KernelColumns, known: Efficiencies) -> Array:
-    """How much more a kind of kernel moves than its inputs and outputs."""
-    factor: Array = np.ones((1, 1))
-    for name, kinds in _TRAFFIC.items():
-        factor = np.where(columns.is_kind(*kinds) & ~_few_channels(columns), known[name], factor)
-    norms = columns.is_kind(_K.GROUP_NORM)
-    copied = norms & (columns.computed_weights == 0)
-    return np.where(copied, factor * known["group_norm_layout"], factor)
-
-
-def _layout(columns: KernelColumns, known: Efficiencies) -> Array:
-    """Extra passes over input and output where a convolution has to change the layout."""
-    dense = columns.is_kind(_K.CONVOLUTION, _K.GROUPED_CONVOLUTION, _K.TRANSPOSED_CONVOLUTION)
-    pointwise = columns.is_kind(_K.POINTWISE_CONVOLUTION)
-    passes = np.where(dense, 2.0 * known["layout_dense"], 0.0)
-    passes = np.where(pointwise, 2.0 * known["layout_pointwise"], passes)
-    beside = (dense | pointwise) & (columns.beside_grouped > 0)
-    return passes + np.where(beside, known["layout_grouped"], 0.0)
 
 
 def tile_counts(columns: KernelColumns) -> Array:
