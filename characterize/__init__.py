@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from characterize.errors import CharacterizeError
     from characterize.fusion import fuse
     from characterize.projection import project
+    from characterize.questions import frontier
     from characterize.sweeping import sweep
     from characterize.tracing import trace
 
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CharacterizeError",
     "__version__",
+    "frontier",
     "fuse",
     "project",
     "register_formula",
@@ -38,6 +40,7 @@ __all__ = [
 
 _HOMES: Final = {
     "CharacterizeError": ("characterize.errors", "CharacterizeError"),
+    "frontier": ("characterize.questions", "frontier"),
     "fuse": ("characterize.fusion", "fuse"),
     "project": ("characterize.projection", "project"),
     "register_formula": ("characterize.costs", "register_formula"),

@@ -68,6 +68,7 @@ def test_the_public_names_are_exactly_these():
         "fuse",
         "project",
         "sweep",
+        "frontier",
         "register_formula",
         "CharacterizeError",
         "__version__",
@@ -76,7 +77,9 @@ def test_the_public_names_are_exactly_these():
     assert names <= set(dir(characterize))
 
 
-@pytest.mark.parametrize("name", ["trace", "fuse", "project", "sweep", "register_formula"])
+@pytest.mark.parametrize(
+    "name", ["trace", "fuse", "project", "sweep", "frontier", "register_formula"]
+)
 def test_a_verb_of_the_library_is_a_function_and_stays_one(name):
     # Importing a submodule puts it into its package under its name: no verb may be a module's name.
     for path in modules():
