@@ -42,6 +42,7 @@ PIN: Final = (
 VIEWS: Final = {
     "tune": "/",
     "tune_pinned": f"/?conv2d_stack.layers=8&conv2d_stack.channels=64&batch=8&pin={PIN}",
+    "compare": "/compare",
     "layers": "/layers?model=unet",
     "layers_table": "/layers?model=unet&layers.show=Table",
     "hardware": "/hardware",

@@ -23,6 +23,13 @@ page = st.navigation(
             "latency, energy and speedup by device.",
         ),
         st.Page(
+            "views/compare.py",
+            title="Compare",
+            icon=":material/grid_on:",
+            help="Which device, which network? Several of both: a heatmap, small multiples, and "
+            "what is both fast and frugal.",
+        ),
+        st.Page(
             "views/layers.py",
             title="Layers",
             icon=":material/layers:",

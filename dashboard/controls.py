@@ -60,7 +60,7 @@ def chosen_comparison() -> Comparison:
     """The devices that the controls stand at, in the order of the catalogue."""
     held = st.session_state
     devices = tuple(name for name in queries.devices() if name in held[links.DEVICES])
-    baseline, focus = held[links.BASELINE], held[links.FOCUS]
+    baseline, focus = held[links.BASELINE], held.get(links.FOCUS, AUTO)
     return Comparison(devices, None if baseline == AUTO else baseline, focus)
 
 
@@ -135,12 +135,14 @@ class Controls:
 
     def comparison(self) -> None:
         """What speedups are relative to, and the device whose figures stand out."""
-        known = queries.devices()
-        chosen = [name for name in known if name in st.session_state[links.DEVICES]]
-        self._device(
-            "Speedup relative to", [*known], links.BASELINE, "the first CPU", BASELINE_HELP
-        )
+        chosen = [name for name in queries.devices() if name in st.session_state[links.DEVICES]]
+        self.baseline()
         self._device("Figures of", chosen, links.FOCUS, "the fastest device", FOCUS_HELP)
+
+    def baseline(self) -> None:
+        """What speedups are relative to."""
+        names = [*queries.devices()]
+        self._device("Speedup relative to", names, links.BASELINE, "the first CPU", BASELINE_HELP)
 
     def device(self) -> None:
         """The one device that is looked at closely, of all there are."""

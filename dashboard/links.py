@@ -10,7 +10,8 @@ The contract, shared by every view (a value equal to its default is left out):
     baseline, focus         a name, or ``auto``
     device                  the device that Hardware shows
     show.*, kernels.*, ...  what one view shows, under a prefix of ``PREFIXES``
-    edit                    a device with other figures, see ``dashboard.own_devices``
+    hardware.edit           a device with other figures, see ``dashboard.own_devices``
+    compare.network         networks that are compared, see ``dashboard.line_up``
     pin                     pinned configurations, repeated, see ``dashboard.pins``
 
 Most controls are bound by Streamlit, which writes what a control *shows*, and on the next page

@@ -1,7 +1,7 @@
 """Devices of this session: uploaded ones, and shipped ones with other figures.
 
 They are wherever a device can be chosen, and gone when the session ends. An edit is small enough for
-the URL, so a link restores it: one ``edit`` a device,
+the URL, so a link restores it: one ``hardware.edit`` a device,
 ``nvidia_h100_sxm:memory.bytes_per_s=4e12,power.tdp_w=500``. An upload stays with who uploaded it.
 """
 
@@ -19,7 +19,7 @@ from characterize.errors import BrokenRecordError, CharacterizeError
 from characterize.hardware import KEYS, Profile
 from characterize.records import Confidence
 
-EDIT: Final = "edit"
+EDIT: Final = "hardware.edit"
 EDITED: Final = "_edited"  # ends the name of a device with other figures
 _EDITS: Final = "_own_edits"  # base device -> figure -> value
 _UPLOADED: Final = "_own_uploaded"  # name -> profile

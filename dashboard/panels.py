@@ -301,21 +301,25 @@ def profile_download(profile: Profile) -> None:
     )
 
 
-def stored_table(rows: Columns) -> None:
+def stored_table(
+    rows: Columns, key: str = "stored.table", alt_text: str = "Stored result rows"
+) -> None:
     """Rows of many networks in one table: what they are first, then the figures."""
     if not readable.length(rows):
         st.info(NOTHING_PASSES, icon=":material/filter_alt_off:")
         return
     titles = {name: device.title for name, device in queries.devices().items()}
     defaults = {name: family.defaults for name, family in queries.families().items()}
-    config = {**_column_config(), "Model": st.column_config.TextColumn("Model", pinned=True)}
+    of = tables.identity(rows, defaults)
+    first = next(iter(of))
+    config = {**_column_config(), first: st.column_config.TextColumn(first, pinned=True)}
     st.dataframe(
-        pa.table({**tables.identity(rows, defaults), **tables.on_screen(rows, titles)}),
+        pa.table({**of, **tables.on_screen(rows, titles)}),
         hide_index=True,
         column_config=config,
         placeholder="",
-        key="stored.table",
-        alt="Stored result rows",
+        key=key,
+        alt=alt_text,
     )
 
 

@@ -57,7 +57,7 @@ COLUMNS: Final = (
 NOT_PARAMETERS: Final = frozenset(
     {
         *(column.source for column in COLUMNS),
-        *("model", "family", "batch", "stack", "hardware", "parameters", "macs"),
+        *("network", "model", "family", "batch", "stack", "hardware", "parameters", "macs"),
         *("energy_static_j", "energy_dynamic_j"),
     }
 )
@@ -140,7 +140,7 @@ def identity(
     """What a stored row is of: model, batch, stack, and the parameters that differ from defaults.
 
     Args:
-        rows: result rows of any models.
+        rows: result rows of any models; where they have a ``network``, its name comes first.
         defaults: by family, each parameter's default.
     """
     names = [name for name in rows if name not in NOT_PARAMETERS]
@@ -150,7 +150,9 @@ def identity(
         set_here = [(name, rows[name][i]) for name in names if _is_set(rows[name][i])]
         changed = [f"{name} {value}" for name, value in set_here if usual.get(name) != value]
         settings.append(", ".join(changed) or "all at their defaults")
+    named = {"Network": list(rows["network"])} if "network" in rows else {}
     return {
+        **named,
         "Model": list(rows["model"]),
         "Parameters": settings,
         "Batch": list(rows["batch"]),

@@ -123,11 +123,11 @@ def test_an_edited_device_can_be_the_baseline(session):
 
 
 def test_a_link_restores_an_edit_and_the_devices_that_it_names():
-    app = opened(edit=[f"{T4}:memory.bytes_per_s=6.4e11"], devices=[T4, "nvidia_t4_edited"])
+    app = opened(**{"hardware.edit": [f"{T4}:memory.bytes_per_s=6.4e11"], "devices": [T4, "nvidia_t4_edited"]})
     assert not app.warning
     assert list(app.dataframe[0].value["Device"]) == ["NVIDIA T4", "NVIDIA T4, edited"]
     healthy(app.switch_page("views/hardware.py").run())
-    assert app.query_params["edit"] in (
+    assert app.query_params[own_devices.EDIT] in (
         [f"{T4}:memory.bytes_per_s=640000000000"],
         f"{T4}:memory.bytes_per_s=640000000000",
     )
@@ -137,6 +137,6 @@ def test_a_link_restores_an_edit_and_the_devices_that_it_names():
     "text", ["nonsense", "nvidia_t5:power.tdp_w=5", f"{T4}:power=5", f"{T4}:power.tdp_w=-5"]
 )
 def test_an_edit_that_cannot_be_followed_is_said(text):
-    app = opened(edit=text)
+    app = opened(**{own_devices.EDIT: text})
     assert "was left out" in words(app)
-    assert "edit" not in app.query_params
+    assert own_devices.EDIT not in app.query_params

@@ -1,0 +1,98 @@
+"""Axes, colours and shapes that charts share, so that a sign means the same in all of them.
+
+Nothing here knows a number or a colour: scales name the whole domain of ``dashboard.palette``, and
+the theme gives it its colours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import altair as alt
+
+from dashboard import palette
+
+PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
+LABEL_LIMIT: Final = 168  # pixels of a label beside a row
+ON_COLOUR: Final = "luminance(scale('color', datum.{field})) > 0.179 ? '#000000' : '#ffffff'"
+"""Text on a coloured cell: whichever of the two has 4.5:1 or more; they meet at this luminance."""
+
+Spread = Literal["even", "decade", "decades"]
+
+# Written on a logarithmic axis: 1, 2 and 5 of few decades, 1 of many, or they would run into each other.
+_WRITTEN: Final[dict[str, str]] = {"decade": "[1, 2, 5]", "decades": "[1]"}
+_DIGIT: Final = "+(format(datum.value, '.0e')[0])"
+_PREFIXED: Final = "format(datum.value, '~s')"
+_PLAIN: Final = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
+
+
+def written(unit: str) -> str:
+    """The expression that writes an axis value with an SI prefix and the unit."""
+    # a ratio below 1 is 0.1, not 100 milli
+    return f"{_PLAIN if unit in ('×', '') else _PREFIXED} + '{unit}'"
+
+
+def axis(unit: str, spread: Spread, **more: Any) -> alt.Axis:
+    """An axis whose values are written with an SI prefix and the unit."""
+    common: dict[str, Any] = {"tickCount": 4, "grid": True, "labelOverlap": "greedy", **more}
+    if spread == "even":
+        return alt.Axis(labelExpr=written(unit), **common)
+    return alt.Axis(
+        labelExpr=f"indexof({_WRITTEN[spread]}, {_DIGIT}) >= 0 ? {written(unit)} : ''",
+        gridOpacity=alt.when(f"{_DIGIT} == 1").then(alt.value(1.0)).otherwise(alt.value(0.35)),
+        labelSeparation=4,
+        **common,
+    )
+
+
+def scale(spread: Spread, **more: Any) -> alt.Scale:
+    """A scale for values that lie as far apart as ``spread`` says."""
+    if spread == "even":
+        return alt.Scale(zero=True, **more)
+    return alt.Scale(type="log", nice=True, **more)
+
+
+def rows(
+    field: str, *, limit: int = LABEL_LIMIT, grid: bool = True, gap: float | None = None
+) -> alt.Y:
+    """One row a value of ``field``, in the order of the column ``order``, with its name beside it."""
+    return alt.Y(
+        f"{field}:N",
+        title=None,
+        sort=alt.EncodingSortField("order", op="min", order="ascending"),
+        axis=alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=grid),
+        scale=alt.Undefined if gap is None else alt.Scale(paddingInner=gap),
+    )
+
+
+def colour(field: str, shown: tuple[str, ...] = ()) -> alt.Color:
+    """Colour by ``field`` over the whole domain of the palette, with a legend of ``shown`` only."""
+    domain = alt.Scale(domain=list(palette.DOMAIN))
+    return alt.Color(f"{field}:N", scale=domain, title=None, legend=_legend(shown))
+
+
+def shape(field: str = "architecture", shown: tuple[str, ...] = ()) -> alt.Shape:
+    """Shape by ``field``; over the whole domain, so that its legend and that of colour are one."""
+    domain = alt.Scale(domain=list(palette.DOMAIN), range=list(palette.SHAPES))
+    return alt.Shape(f"{field}:N", scale=domain, title=None, legend=_legend(shown))
+
+
+def reference() -> alt.ColorDatum:
+    """The colour of texts and of lines to compare with; the other layers set the scale."""
+    return alt.ColorDatum(palette.REFERENCE, type="nominal")
+
+
+def _legend(shown: tuple[str, ...]) -> alt.Legend | None:
+    if not shown:
+        return None
+    return alt.Legend(
+        values=list(shown),
+        orient="bottom",
+        title=None,
+        labelExpr="upper(datum.label)" if shown == palette.ARCHITECTURES else "datum.label",
+        symbolOpacity=1,
+        symbolSize=55,
+        labelFontSize=11,
+        columnPadding=5,
+        offset=4,
+    )

@@ -1,0 +1,187 @@
+"""Compare: which device, which network?"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import streamlit as st
+
+from characterize.errors import CharacterizeError
+from dashboard import (
+    charts_compare,
+    compare_rows,
+    controls,
+    line_up,
+    links,
+    panels,
+    queries,
+    readable,
+    state,
+    tables,
+)
+from dashboard.compare_rows import QUANTITIES, Entry
+from dashboard.queries import Request
+from dashboard.readable import LATENCY, Columns, Quantity
+
+RESULTS = "compare"
+OF = "compare.of"  # in the URL
+
+
+@st.fragment(key=RESULTS)
+def results() -> None:
+    compared = controls.chosen_comparison()
+    if not compared.devices:
+        st.info("Choose at least one device to compare.", icon=":material/devices:")
+        return
+    entries = answers(compared.devices, compared.baseline)
+    if not entries:
+        st.info(
+            "Choose at least one network above: a family, an example, or any model by name.",
+            icon=":material/account_tree:",
+        )
+        return
+    order = list(compared.devices)
+    titles = {name: device.short for name, device in queries.devices().items()}
+    quantity = QUANTITIES[what()]
+    cells = compare_rows.cells(entries, quantity, titles, order)
+    heatmap(cells, quantity, len(entries))
+    st.header("One network beside the other", anchor="multiples")
+    panels.key_of_marks(())
+    multiples(cells, quantity)
+    st.header("Fast and frugal", anchor="frontier")
+    frontiers(compare_rows.frontier(entries, titles, order))
+    st.header("All figures", anchor="figures")
+    table(compare_rows.together(entries))
+
+
+def answers(devices: tuple[str, ...], baseline: str | None) -> list[Entry]:
+    """The rows of every network; one that cannot be computed says why, and the others are shown."""
+    found = []
+    for pin in line_up.chosen():
+        quick = queries.is_quick(pin.network)
+        try:
+            with nullcontext() if quick else st.spinner(f"Tracing {pin.name}"):
+                answer = queries.answer(Request(pin.network, devices, baseline))
+        except CharacterizeError as error:
+            st.error(f"{pin.name}: {error}", icon=":material/error:")
+            continue
+        panels.left_out(answer.left_out, pin.network.precision)
+        found.append(Entry(pin.name, answer.rows))
+    return found
+
+
+def what() -> str:
+    return str(
+        st.segmented_control(
+            "Compare by",
+            list(QUANTITIES),
+            default=LATENCY.title,
+            required=True,
+            key=OF,
+            bind=controls.BOUND,
+        )
+    )
+
+
+def heatmap(cells: Columns, quantity: Quantity, networks: int) -> None:
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(f"**{quantity.title} by network and device**", help=quantity.meaning)
+        panels.draw(
+            charts_compare.heatmap,
+            cells,
+            quantity.title,
+            quantity.unit,
+            networks=networks,
+            reverse=quantity.lower_is_better,
+            key="compare.heatmap",
+            alt_text=compare_rows.takeaway(cells, quantity),
+        )
+        low_or_high = "lower" if quantity.lower_is_better else "higher"
+        st.caption(
+            f"★ the best device of a network; the stronger the colour, the {low_or_high} and the better."
+        )
+
+
+def multiples(cells: Columns, quantity: Quantity) -> None:
+    spread = readable.spread([*cells["low"], *cells["high"]])
+    with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
+        parts = compare_rows.apart(cells, compare_rows.VALUE_ENDS)
+        for index, (name, part) in enumerate(parts):
+            with st.container(border=True, gap="xsmall"):
+                st.markdown(f"**{name}**")
+                panels.draw(
+                    charts_compare.multiple,
+                    part,
+                    quantity.title,
+                    quantity.unit,
+                    spread=spread,
+                    key=f"compare.multiple.{index}",
+                    alt_text=compare_rows.takeaway(part, quantity),
+                )
+
+
+def frontiers(points: Columns) -> None:
+    st.caption(
+        "Left is fast, down is frugal. A line joins the devices that are worth having for a network: "
+        "nothing else is both faster and more frugal. Those off the line are always beaten."
+    )
+    with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
+        parts = compare_rows.apart(points, compare_rows.FRONTIER_ENDS)
+        for index, (name, part) in enumerate(parts):
+            with st.container(border=True, gap="xsmall"):
+                st.markdown(f"**{name}**")
+                panels.draw(
+                    charts_compare.frontier,
+                    part,
+                    key=f"compare.frontier.{index}",
+                    alt_text=compare_rows.frontier_takeaway(name, part),
+                )
+
+
+@st.fragment
+def table(rows: Columns) -> None:
+    positions = tables.passing(rows, panels.filters())
+    chosen, total = tables.take(rows, positions), readable.length(rows)
+    shown = f"{len(positions)} of {total}" if len(positions) < total else f"All {total}"
+    st.caption(f"{shown} rows")
+    panels.stored_table(chosen, "compare.table", "Compared rows: one network and device a row")
+    panels.downloads(chosen, "compare")
+
+
+def include_current() -> None:
+    network = controls.chosen_network()
+    if network is not None:
+        line_up.include(network)
+
+
+st.title("Which device, which network?", anchor=False)
+shared = controls.Controls(RESULTS)
+notes = state.begin("compare", (links.MODEL, links.DEVICES, links.BASELINE))
+notes += line_up.adopt()
+with st.sidebar:
+    shared.network()
+    st.button(
+        "Add this network",
+        icon=":material/playlist_add:",
+        key="_compare_add",
+        on_click=include_current,
+        width="stretch",
+        help="Compare the network that these controls stand at with the others.",
+    )
+for note in notes:
+    st.warning(note, icon=":material/link_off:")
+st.multiselect(
+    "Networks to compare",
+    list(line_up.known()),
+    key=line_up.CONTROL,
+    on_change=line_up.take,
+    accept_new_options=True,
+    placeholder="Choose at least one network",
+    help="Families, examples and pins are listed. Any other model of an installed library can be "
+    "typed by its name: torchvision/resnet50, timm/vit_base_patch16_224.",
+)
+shared.devices()
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    shared.baseline()
+    panels.glossary()
+results()

@@ -1,0 +1,226 @@
+"""Compare: frames and charts are pure; then the view by AppTest."""
+
+import json
+
+import pandas as pd
+import pytest
+import streamlit as st
+
+from dashboard import charts_compare, compare_rows, line_up, palette, pins, queries
+from dashboard.compare_rows import QUANTITIES, Entry
+from dashboard.pins import Pin
+from tests.dashboard_support import ROWS
+from tests.test_dashboard import healthy, opened, words
+
+TITLES = {"a_cpu": "A CPU", "a_gpu": "A GPU", "a_kpu": "A KPU"}
+ORDER = list(TITLES)
+FIRST = Entry(
+    "first",
+    {
+        **ROWS,
+        "power_w": [100.0, 5e3, 50.0],
+        "throughput_per_s": [1e2, 1e4, 500.0],
+        "fits": [True, None, False],
+    },
+)
+SECOND = Entry("second", {**FIRST.rows, "latency_s": [1e-3, 4e-3, 2e-3], "depth": [5, 5, 5]})
+
+
+@pytest.fixture(autouse=True)
+def no_caches():
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    queries._keeper().close()
+
+
+# frames
+
+
+@pytest.mark.parametrize(("what", "best"), [
+    ("Latency", "a_gpu"),  # 100 us against 10 and 2 ms
+    ("Energy", "a_kpu"),  # 0.1 J against 1 and 0.5
+    ("Speedup", "a_gpu"),
+    ("Power", "a_kpu"),
+    ("Throughput", "a_gpu"),
+])  # fmt: skip
+def test_the_best_device_of_a_network_is_marked(what, best):
+    cells = compare_rows.cells([FIRST], QUANTITIES[what], TITLES, ORDER)
+    assert [d for d, b in zip(cells["hardware"], cells["best"], strict=True) if b] == [best]
+    assert [text.startswith("★") for text in cells["cell_text"]] == cells["best"]
+
+
+def test_a_cell_says_how_far_it_is_from_the_best():
+    cells = compare_rows.cells([FIRST], QUANTITIES["Latency"], TITLES, ORDER)
+    # 10 ms / 0.1 ms, and 2 ms / 0.1 ms
+    assert cells["factor_text"] == ["100× from the best", "the best", "20× from the best"]
+    assert cells["fits_text"] == ["yes", "yes", "no"]  # what is not known to be too large fits
+    assert cells["text"] == ["10 ms", "100 µs", "2 ms"]
+
+
+def test_the_frontier_has_the_devices_that_nothing_beats_in_both():
+    frame = compare_rows.frontier([FIRST, SECOND], TITLES, ORDER)
+    on_it = [
+        (n, d)
+        for n, d, s in zip(frame["network"], frame["hardware"], frame["step"], strict=True)
+        if s is not None
+    ]
+    # first: GPU 0.1 ms, 0.5 J; KPU 2 ms, 0.1 J; the CPU is slower and hungrier than both.
+    # second: CPU 1 ms, 1 J; KPU 2 ms, 0.1 J; the GPU has 4 ms and 0.5 J.
+    assert on_it == [
+        ("first", "a_gpu"),
+        ("first", "a_kpu"),
+        ("second", "a_cpu"),
+        ("second", "a_kpu"),
+    ]
+    assert "A GPU, A KPU" in compare_rows.frontier_takeaway(
+        "first", {k: v[:3] for k, v in frame.items()}
+    )
+
+
+def test_equal_points_are_no_better_than_one_of_them():
+    assert compare_rows.undominated([(1.0, 1.0), (1.0, 1.0), (2.0, 1.0)]) == [0]
+    assert compare_rows.undominated([]) == []
+
+
+def test_small_charts_share_their_axis():
+    cells = compare_rows.cells([FIRST, SECOND], QUANTITIES["Latency"], TITLES, ORDER)
+    parts = compare_rows.apart(cells, compare_rows.VALUE_ENDS)
+    assert [name for name, _ in parts] == ["first", "second"]
+    for _, part in parts:
+        assert set(part["axis_low"]) == {5e-5}
+        assert set(part["axis_high"]) == {2e-2}
+        assert len(part["device"]) == 3
+
+
+def test_a_parameter_that_others_lack_is_empty():
+    table = compare_rows.together([FIRST, SECOND])
+    assert table["network"] == ["first"] * 3 + ["second"] * 3
+    assert table["depth"] == [None] * 3 + [5] * 3
+
+
+# charts
+
+
+def test_the_heatmap_has_a_colour_a_text_and_a_tooltip_for_every_cell():
+    cells = compare_rows.cells([FIRST, SECOND], QUANTITIES["Latency"], TITLES, ORDER)
+    chart = charts_compare.heatmap(
+        pd.DataFrame(cells), "Latency", "s", networks=2, reverse=True
+    ).to_dict()
+    assert [layer["mark"]["type"] for layer in chart["layer"]] == ["rect", "text"]
+    boxes, texts = chart["layer"]
+    assert boxes["encoding"]["color"]["scale"] == {"type": "log", "reverse": True}
+    assert boxes["encoding"]["color"]["legend"]["title"] == "Latency (s)"
+    assert texts["encoding"]["text"]["field"] == "cell_text"
+    assert "luminance" in texts["mark"]["color"]["expr"]  # legible on its own cell
+    assert "scheme" not in json.dumps(chart)  # the theme's colours
+    (rows,) = chart["datasets"].values()
+    assert len(rows) == 6
+    assert {t["field"] for t in boxes["encoding"]["tooltip"]} <= set(rows[0])
+
+
+def test_small_multiples_and_frontiers_tell_architectures_by_shape_too():
+    cells = pd.DataFrame(compare_rows.cells([FIRST], QUANTITIES["Latency"], TITLES, ORDER))
+    points = pd.DataFrame(compare_rows.frontier([FIRST], TITLES, ORDER))
+    for chart in (
+        charts_compare.multiple(cells, "Latency", "s", spread="decades"),
+        charts_compare.frontier(points),
+    ):
+        marks = [each for each in chart.to_dict()["layer"] if "shape" in each["encoding"]]
+        assert len(marks) == 1
+        assert marks[0]["encoding"]["shape"]["scale"]["domain"] == list(palette.DOMAIN)
+        assert marks[0]["encoding"]["color"]["field"] == "architecture"
+
+
+# the line-up and its link
+
+
+def test_what_is_at_its_defaults_is_a_name_in_the_link():
+    mlp = line_up.at_defaults("mlp")
+    assert line_up.encode(Pin("Multilayer perceptron", mlp)) == "mlp"
+    assert line_up.decode("mlp") == Pin("Multilayer perceptron", mlp)
+    zoo = line_up.decode("timm/vit_base_patch16_224")
+    assert zoo is not None
+    assert (zoo.network.model, zoo.network.parameters) == ("timm/vit_base_patch16_224", ())
+    assert line_up.encode(zoo) == "timm/vit_base_patch16_224"
+    assert line_up.decode("resnett") is None
+
+
+def test_what_was_changed_is_in_the_link_under_its_name():
+    family = queries.families()["mlp"]
+    network = queries.Network("mlp", tuple({**family.defaults, "width": 640}.items()), batch=8)
+    text = line_up.encode(Pin("mine", network))
+    assert line_up.decode(text) == Pin("mine", network)
+    assert pins.decode(text) == Pin("mine", network)
+
+
+# the view
+
+
+def compare(**link):
+    app = opened(**link)
+    return healthy(app.switch_page("views/compare.py").run())
+
+
+def networks(app):
+    return app.multiselect(key=line_up.CONTROL).value
+
+
+def test_three_networks_are_compared_on_all_devices_at_first():
+    app = compare()
+    assert app.title[0].value == "Which device, which network?"
+    assert len(networks(app)) == 3
+    table = app.dataframe[0].value
+    assert len(table) == 3 * 8
+    assert (
+        list(table.columns[:3]) == ["Network", "Device", "Model"] or table.columns[0] == "Network"
+    )
+    assert line_up.NETWORK not in app.query_params  # the default is left out
+    assert not app.error
+
+
+def test_the_current_network_is_added_and_the_link_says_so():
+    app = compare(**{"model": "mlp", "mlp.width": "640", "batch": "8"})
+    app.button(key="_compare_add").click().run()
+    healthy(app)
+    assert networks(app)[-1] == "mlp, width 640, batch 8"
+    assert len(app.dataframe[0].value) == 4 * 8
+    texts = app.query_params[line_up.NETWORK]
+    assert texts[:3] == list(line_up.FIRST)
+    assert json.loads(texts[3])["set"] == {"width": 640}
+
+
+def test_a_link_restores_networks_and_devices():
+    text = line_up.encode(Pin("mine", queries.Network("mlp", (("width", 640),), batch=8)))
+    app = compare(
+        **{
+            line_up.NETWORK: ["resnet", text],
+            "devices": ["nvidia_t4", "hailo_8"],
+            "compare.of": "Energy",
+        }
+    )
+    assert networks(app) == ["ResNet", "mine"]
+    table = app.dataframe[0].value
+    assert list(table["Network"]) == ["ResNet"] * 2 + ["mine"] * 2
+    assert "Energy by network and device" in words(app)
+
+
+def test_what_a_link_names_wrong_is_said_and_the_rest_is_shown():
+    app = compare(**{line_up.NETWORK: ["resnett", "mlp"]})
+    assert "'resnett' is not known" in words(app)
+    assert networks(app) == ["Multilayer perceptron"]
+
+
+def test_taking_every_network_away_says_what_to_do():
+    app = compare()
+    app.multiselect(key=line_up.CONTROL).set_value([]).run()
+    healthy(app)
+    assert "Choose at least one network" in words(app)
+    assert app.query_params[line_up.NETWORK] in (["none"], "none")
+
+
+def test_a_network_that_cannot_be_computed_does_not_hide_the_others():
+    app = compare(**{line_up.NETWORK: ["mlp", "timm/no_such_model"], "devices": ["nvidia_t4"]})
+    assert len(app.error) == 1
+    assert "timm/no_such_model" in app.error[0].value
+    assert list(app.dataframe[0].value["Network"]) == ["Multilayer perceptron"]
