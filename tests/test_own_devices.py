@@ -123,7 +123,12 @@ def test_an_edited_device_can_be_the_baseline(session):
 
 
 def test_a_link_restores_an_edit_and_the_devices_that_it_names():
-    app = opened(**{"hardware.edit": [f"{T4}:memory.bytes_per_s=6.4e11"], "devices": [T4, "nvidia_t4_edited"]})
+    app = opened(
+        **{
+            "hardware.edit": [f"{T4}:memory.bytes_per_s=6.4e11"],
+            "devices": [T4, "nvidia_t4_edited"],
+        }
+    )
     assert not app.warning
     assert list(app.dataframe[0].value["Device"]) == ["NVIDIA T4", "NVIDIA T4, edited"]
     healthy(app.switch_page("views/hardware.py").run())
