@@ -69,7 +69,7 @@ $(VENV)/.installed-run: $(SOURCES) | $(BIN)/pip
 	@echo "==> Installing PyTorch (the largest part; minutes on a slow line)"
 	@$(PIP) torch
 	@echo "==> Installing Characterize and what it stands on"
-	@$(PIP) --quiet --editable .
+	@$(PIP) --quiet --editable '.[excel,images]'
 	@touch $@
 
 # torchvision and timm ask for a torch of their own; without dependencies they take the one we have.

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
@@ -169,27 +168,20 @@ def roofline(frame: Columns, without: int, device: str) -> None:
         )
 
 
-@lru_cache(maxsize=64)
-def _graph_specification(ranks: int) -> dict[str, Any]:
-    made = charts_layers.graph(pd.DataFrame(), ranks).to_dict()
-    for layer in [made, *made["layer"]]:
-        layer.pop("data", None)
-    made.pop("datasets", None)
-    return made
-
-
 def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any) -> None:
     """The drawn graph; ``picked`` is called when a box is clicked."""
     height = min(GRAPH_HEIGHT, ranks * charts_layers.RANK_STEP + 90)
     with st.container(height=height, border=True, key=f"{key}.frame"):
-        st.vega_lite_chart(
-            pa.table(frame),
-            _graph_specification(ranks),
+        panels.draw(
+            charts_layers.graph,
+            frame,
+            ranks,
             key=key,
+            title="Graph of kernels",
             on_select=picked,
             selection_mode=charts_layers.PICK,
-            width="stretch",
-            alt=f"Graph of {boxes} kernels and modules, data flowing down; the table has them all",
+            alt_text=f"Graph of {boxes} kernels and modules, data flowing down; the table has them "
+            "all",
         )
 
 

@@ -57,6 +57,7 @@ PREFIXES: Final = (
 )  # fmt: skip
 """What the names of one view's own parameters begin with, before the dot."""
 
+PAGE: Final = "_page"  # the view that is open, in the session
 _WRITTEN: Final = "_link."  # what the URL held for a name when it was last written or read
 
 
@@ -106,8 +107,8 @@ def adopt(page: str, names: Sequence[str]) -> None:
     after a change of page it does not: Streamlit empties it, so it is written again.
     """
     links = linked()
-    came_from_elsewhere = st.session_state.get("_page", page) != page
-    st.session_state["_page"] = page
+    came_from_elsewhere = st.session_state.get(PAGE, page) != page
+    st.session_state[PAGE] = page
     for name in names:
         link, memory = links[name], f"{_WRITTEN}{name}"
         said = st.query_params.get_all(name)
@@ -160,7 +161,7 @@ def bad_parts(link: Mapping[str, Sequence[str]]) -> list[str]:
             found.append(f"The link's batch {values[0]!r} is no whole number above 0; 1 is shown.")
         elif "." in name:
             found += _bad_parameter(name, values)
-        elif name not in (ZOO_NAME, PIN, own_devices.EDIT):
+        elif name not in (BATCH, ZOO_NAME, PIN, own_devices.EDIT):
             found.append(_not_known(name))
     return found
 

@@ -12,7 +12,7 @@ import streamlit as st
 from altair.typing import ChartType
 
 import characterize.hardware
-from dashboard import charts, palette, queries, readable, tables
+from dashboard import charts, palette, queries, readable, saving, tables
 from dashboard.readable import Columns, Pinned, Quantity
 
 if TYPE_CHECKING:
@@ -49,12 +49,40 @@ def draw(
     *arguments: Any,
     key: str,
     alt_text: str,
+    title: str = "",
+    on_select: Any = "ignore",
+    selection_mode: str | None = None,
     **options: Any,
-) -> None:
-    """Draw ``chart(frame, *arguments)``, sending only the rows where the chart is known."""
+) -> Any:
+    """Draw ``chart(frame, *arguments)``, sending only the rows where the chart is known.
+
+    Args:
+        chart: a function of ``dashboard.charts`` and the like.
+        frame: its first argument.
+        arguments: the others; they and ``options`` decide the specification, which is kept.
+        key: of the element.
+        alt_text: what the chart tells, for who cannot see it.
+        title: what it is called when it is saved; by default what ``alt_text`` begins with.
+        on_select: as of ``st.vega_lite_chart``.
+        selection_mode: as of ``st.vega_lite_chart``.
+        options: of the chart.
+
+    Returns:
+        What was selected, where ``on_select`` asks for it.
+    """
     specification = _specification(chart, *arguments, **options)
     rows = frame if isinstance(frame, pd.DataFrame) else pa.table(frame)
-    st.vega_lite_chart(rows, specification, key=key, alt=alt_text, width="stretch")
+    name = title or alt_text.partition(":")[0]
+    saving.remember_chart(key, saving.Drawn(name, specification, frame))
+    return st.vega_lite_chart(
+        rows,
+        specification,
+        key=key,
+        alt=alt_text,
+        width="stretch",
+        on_select=on_select,
+        selection_mode=selection_mode,
+    )
 
 
 def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
@@ -159,7 +187,12 @@ def coverage(rows: Columns) -> None:
 
 
 @st.fragment
-def table(rows: Columns, titles: Mapping[str, str], pinned: Sequence[Pinned]) -> None:
+def table(
+    rows: Columns,
+    titles: Mapping[str, str],
+    pinned: Sequence[Pinned],
+    request: Mapping[str, Any],
+) -> None:
     """The result rows with filters, and files of exactly the rows that are shown."""
     positions = tables.passing(rows, filters())
     chosen = tables.take(rows, positions)
@@ -176,7 +209,7 @@ def table(rows: Columns, titles: Mapping[str, str], pinned: Sequence[Pinned]) ->
             alt="Result rows: one device a row",
             height="content",
         )
-    downloads(chosen, "results")
+    saving.downloads(chosen, "results", request=request)
 
 
 def filters() -> tables.Filters:
@@ -250,42 +283,6 @@ def _column_config(against: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
                 column.title, help=column.meaning, width="small"
             )
     return config
-
-
-def downloads(rows: Columns | pd.DataFrame, key: str) -> None:
-    """Buttons that save exactly ``rows``; a file is made when its button is pressed."""
-    stem, count = tables.file_stem(rows), len(rows["model"])
-    kinds: tuple[tuple[str, str, Callable[[Columns | pd.DataFrame], bytes]], ...] = (
-        ("CSV", "text/csv", tables.as_csv),
-        ("Parquet", "application/vnd.apache.parquet", tables.as_parquet),
-        ("JSON", "application/json", tables.as_json),
-    )
-    with st.container(horizontal=True):
-        for name, mime, make in kinds:
-            st.download_button(
-                name,
-                data=functools.partial(make, rows),
-                file_name=f"{stem}.{name.lower()}",
-                mime=mime,
-                key=f"{key}.{name}",
-                on_click="ignore",
-                icon=":material/download:",
-                disabled=not count,
-                help=f"The {count} rows above with all their columns, in SI base units.",
-            )
-
-
-def frame_download(frame: pd.DataFrame, name: str, key: str) -> None:
-    """A button that saves a table as it is."""
-    st.download_button(
-        "CSV",
-        data=lambda: tables.as_csv(frame),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        key=f"{key}.csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
 
 
 def profile_download(profile: Profile) -> None:

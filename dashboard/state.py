@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import links, pins, queries
+from dashboard import links, pins, queries, saving
 
 if TYPE_CHECKING:
     from characterize.models import Parameter
@@ -63,6 +63,7 @@ def begin(page: str, names: Sequence[str]) -> list[str]:
     notes = [*links.notes(), *pins.notes()]
     links.adopt(page, names)
     pins.publish()
+    saving.forget_charts()
     return notes
 
 

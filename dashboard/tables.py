@@ -1,13 +1,9 @@
-"""The result table: which columns a person sees and in which units, filters, and files. Pure.
-
-A file holds the rows that are on the screen, with every column under its name in the design; those
-names carry the unit (``latency_s``, ``memory_bytes``), and a ratio or a count has none.
-"""
+"""The result table: which columns a person sees and in which units, and filters. Pure."""
 
 from __future__ import annotations
 
-import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -164,24 +160,6 @@ def _is_set(value: object) -> bool:
     return value is not None and value is not pd.NA and value == value  # NaN differs from itself
 
 
-def as_csv(rows: Columns | pd.DataFrame) -> bytes:
-    """Comma-separated values with a heading."""
-    return pd.DataFrame(rows).to_csv(index=False).encode()
-
-
-def as_json(rows: Columns | pd.DataFrame) -> bytes:
-    """A list of result rows, as ``--format json`` prints it."""
-    text: str = pd.DataFrame(rows).to_json(orient="records", double_precision=15, indent=1)
-    return text.encode()
-
-
-def as_parquet(rows: Columns | pd.DataFrame) -> bytes:
-    """An Apache Parquet file."""
-    buffer = io.BytesIO()
-    pd.DataFrame(rows).to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
 def file_stem(rows: Columns | pd.DataFrame) -> str:
     """A file name that says what is in it: ``characterize_conv2d_stack_batch8_6rows``."""
     count = len(rows["model"])
@@ -191,3 +169,12 @@ def file_stem(rows: Columns | pd.DataFrame) -> str:
     model = str(models.pop()).replace("/", "-") if len(models) == 1 else f"{len(models)}models"
     batch = f"_batch{batches.pop()}" if len(batches) == 1 else ""
     return f"characterize_{model}{batch}_{count}{'row' if count == 1 else 'rows'}"
+
+
+def slug(text: str) -> str:
+    """A text as a part of a file name.
+
+    >>> slug("Latency by device (s)")
+    'latency-by-device-s'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -120,6 +120,39 @@ def test_the_downloaded_file_holds_exactly_the_rows_on_the_screen(visit, tmp_pat
         assert "uncounted" in row
 
 
+def saved(page, button, folder):
+    """The file that a click on ``button`` downloads."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button, exact=True).click()
+    file = folder / download.value.suggested_filename
+    download.value.save_as(file)
+    return file
+
+
+def test_charts_are_saved_as_pictures_and_the_comparison_as_a_report(visit, tmp_path):
+    pytest.importorskip("vl_convert", reason="pictures need the extra 'images'")
+    page = visit()
+    page.get_by_role("button", name="Save", exact=True).click()
+    png, svg = saved(page, "PNG", tmp_path), saved(page, "SVG", tmp_path)
+    assert png.name == "characterize_latency-by-device.png"
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    assert "Latency by device" in svg.read_text()
+    report = saved(page, "Report (HTML)", tmp_path)
+    text = report.read_text()
+    assert text.count("<svg") == 3
+    for title in (
+        "Google Coral Edge TPU",
+        "Figures of the devices",
+        "Where these numbers come from",
+    ):
+        assert title in text
+    for name in figures(page):
+        assert f"<dd>{name}</dd>" in text
+    page.goto(report.as_uri())  # and it stands on its own, without a server
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+
+
 def test_a_link_shows_another_person_the_same(visit):
     page = visit()
     before = figures(page)

@@ -133,6 +133,7 @@ def test_the_url_restores_the_whole_view():
         "model": "mlp", "mlp.depth": "5", "batch": "32", "precision": "fp16", "stack": "eager",
         "devices": ["nvidia_t4", "nvidia_h100_sxm"], "baseline": "nvidia_t4", "focus": "nvidia_t4",
     })  # fmt: skip
+    assert not app.warning
     assert app.selectbox(key="model").value == "mlp"
     table = app.dataframe[0].value
     assert list(table["Precision"]) == ["fp16", "fp16"]

@@ -145,13 +145,8 @@ def test_the_screen_scales_values_to_the_unit_of_the_heading():
     assert shown["Not counted"] == [0, 0, 0]
 
 
-def test_files_hold_every_row_and_column_under_the_names_of_the_design():
+def test_a_file_name_says_what_is_in_the_file():
     chosen = tables.take(ALL, [0, 2])
-    text = tables.as_csv(chosen).decode().splitlines()
-    assert len(text) == 3
-    assert text[0].split(",") == list(ALL)
-    assert tables.as_json(chosen).startswith(b"[")
-    assert tables.as_parquet(chosen)[:4] == b"PAR1"
     assert tables.file_stem(chosen) == "characterize_conv2d_stack_batch8_2rows"
     assert tables.file_stem({"model": [], "batch": []}) == "characterize_0rows"
 

@@ -16,6 +16,7 @@ from dashboard import (
     panels,
     queries,
     readable,
+    saving,
     state,
     tables,
 )
@@ -145,7 +146,7 @@ def table(rows: Columns) -> None:
     shown = f"{len(positions)} of {total}" if len(positions) < total else f"All {total}"
     st.caption(f"{shown} rows")
     panels.stored_table(chosen, "compare.table", "Compared rows: one network and device a row")
-    panels.downloads(chosen, "compare")
+    saving.downloads(chosen, "compare")
 
 
 def include_current() -> None:
@@ -183,5 +184,6 @@ st.multiselect(
 shared.devices()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     shared.baseline()
+    saving.menu()
     panels.glossary()
 results()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import catalogue, charts, controls, links, palette, panels, queries, state
+from dashboard import catalogue, charts, controls, links, palette, panels, queries, saving, state
 
 ROWS = "_catalogue"
 
@@ -71,7 +71,7 @@ def browse() -> None:
         alt="Hardware catalogue: one device a row",
         height=390,
     )
-    panels.frame_download(rows, "hardware_catalogue", "catalogue")
+    saving.downloads(rows, "catalogue", name="hardware_catalogue")
     picked = [rows.iloc[i]["name"] for i in event.selection.rows if i < len(rows)]
     names = list(rows["name"])
     if picked and picked[0] != st.session_state.get("_picked"):
@@ -155,10 +155,11 @@ def sources(name: str) -> None:
         )
     with st.container(horizontal=True):
         panels.profile_download(profile)
-        panels.frame_download(figures, f"{name}_figures", "figures")
+        saving.downloads(figures, "figures", name=f"{name}_figures")
 
 
 st.title("What are these devices, and who says so?", anchor=False)
 for note in state.begin("hardware", [links.DEVICE]):
     st.warning(note, icon=":material/link_off:")
+saving.menu()
 browse()

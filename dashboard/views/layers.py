@@ -16,8 +16,10 @@ from dashboard import (
     links,
     module_tree,
     panels,
+    pins,
     queries,
     roofline_rows,
+    saving,
     state,
 )
 from dashboard.anatomy import Anatomy
@@ -52,6 +54,7 @@ def results() -> None:
         return
     title = queries.devices()[device].title if device in queries.devices() else device
     panels.standing(found.whole, title, network.model)
+    saving.describe_charts(f"{pins.summary(network)} on {title}")
     layer_panels.kpis(found, stacks[0])
     layer_panels.gaps(found)
     kernels = layer_rows.numbered(found.kernels)
@@ -213,7 +216,7 @@ def listed(network: Network, found: Anatomy, kernels: Columns) -> None:
     st.caption(f"{count} of {total} kernels. Select a row to have it explained.")
     layer_panels.table(chosen, TABLE, lambda: picked_row(chosen))
     facts = {name: found.whole[name] for name in FACTS}
-    panels.downloads(layer_rows.for_file(chosen, facts), "layers")
+    saving.downloads(layer_rows.for_file(chosen, facts), "layers")
 
 
 def picked_row(chosen: Columns) -> None:
@@ -250,5 +253,6 @@ for note in notes:
     st.warning(note, icon=":material/link_off:")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     shared.device()
+    saving.menu()
     panels.glossary()
 results()

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import panels, queries, state, tables
+from dashboard import panels, queries, saving, state, tables
 
 MOST = 2_000  # rows that are sent to the browser; more are filtered or downloaded
 CHOICES = {"model": "Model", "hardware": "Device", "precision": "Precision", "stack": "Stack"}
@@ -28,7 +28,7 @@ def browse(rows: pd.DataFrame) -> None:
     more = f", the first {MOST:,} shown" if count > MOST else ""
     st.caption(f"{count:,} of {len(rows):,} rows{more}. The files hold all {count:,}.")
     panels.stored_table(chosen.head(MOST).to_dict("list"))
-    panels.downloads(chosen, "stored")
+    saving.downloads(chosen, "stored")
 
 
 def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def ask() -> None:
         return
     st.caption(f"{len(found):,} rows")
     st.dataframe(found, hide_index=True, key="stored.answer", alt="Answer of the query")
-    panels.frame_download(found, "characterize_query", "query")
+    saving.downloads(found, "query", name="characterize_query", request={"sql": statement})
 
 
 st.title("What has been computed so far?", anchor=False)

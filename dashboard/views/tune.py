@@ -11,6 +11,7 @@ import streamlit as st
 from characterize.errors import CharacterizeError
 from dashboard import (
     charts,
+    comparison_report,
     controls,
     kernel_bars,
     links,
@@ -19,7 +20,9 @@ from dashboard import (
     presets,
     queries,
     readable,
+    saving,
     state,
+    tables,
 )
 from dashboard.controls import Comparison
 from dashboard.queries import AUTO, Answer, Network, Request
@@ -99,7 +102,21 @@ def show(network: Network, comparison: Comparison, answer: Answer, pinned: list[
             panels.device_card(frame, quantity, key=f"by_device_{quantity.column}")
     where_it_goes(network, focus, titles)
     st.header("All figures", anchor="figures")
-    panels.table(rows, titles, pinned)
+    asked = {
+        "model": network.model,
+        "parameters": dict(network.parameters),
+        "batch": network.batch,
+        "precision": network.precision,
+        "stack": network.stack,
+        "devices": list(comparison.devices),
+        "baseline": comparison.baseline or AUTO,
+    }
+    panels.table(rows, titles, pinned, asked)
+    saving.describe_charts(pins.summary(network))
+    saving.offer_report(
+        f"characterize_{tables.slug(pins.summary(network))}",
+        lambda: comparison_report.of_network(network, answer, focus, pinned, saving.asked(asked)),
+    )
 
 
 def focused(rows: Columns, focus: str) -> dict[str, Any]:
@@ -176,6 +193,7 @@ def pin_controls() -> None:
             help="Go back to what was pinned before.",
         )
     examples()
+    saving.menu()
     panels.glossary()
 
 
