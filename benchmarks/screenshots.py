@@ -46,6 +46,8 @@ VIEWS: Final = {
     "layers": "/layers?model=unet",
     "layers_table": "/layers?model=unet&layers.show=Table",
     "hardware": "/hardware",
+    "hardware_edited": "/hardware?device=nvidia_h100_sxm&model=vit&batch=32"
+    "&hardware.edit=nvidia_h100_sxm:memory.bytes_per_s=6e12,power.tdp_w=500",
     "results": "/results",
 }
 WIDTHS: Final = (1440, 768, 390)

@@ -161,7 +161,7 @@ def bad_parts(link: Mapping[str, Sequence[str]]) -> list[str]:
             found.append(f"The link's batch {values[0]!r} is no whole number above 0; 1 is shown.")
         elif "." in name:
             found += _bad_parameter(name, values)
-        elif name not in (BATCH, ZOO_NAME, PIN, own_devices.EDIT):
+        elif name not in (BATCH, ZOO_NAME, PIN):
             found.append(_not_known(name))
     return found
 

@@ -35,9 +35,14 @@ def profiles() -> dict[str, Profile]:
     """The session's own devices by name: uploaded ones first, then edited ones."""
     found: dict[str, Profile] = dict(st.session_state.get(_UPLOADED, {}))
     for base, changes in st.session_state.get(_EDITS, {}).items():
-        profile = edited(_base(base), tuple(changes.items()))
-        found[profile.name] = profile
+        name = edited_name(base)
+        found[name] = edited(_base(base), name, tuple(changes.items()))
     return found
+
+
+def edited_name(base: str) -> str:
+    """What an edited device is called; with a number if an uploaded one has that name."""
+    return free_name(f"{base}{EDITED}", st.session_state.get(_UPLOADED, {}))
 
 
 def edits(base: str) -> dict[str, float]:
@@ -52,8 +57,7 @@ def uploaded() -> tuple[str, ...]:
 
 def base_of(name: str) -> str:
     """The device that an edited one was made from; any other is its own."""
-    base = name.removesuffix(EDITED)
-    return base if base != name and base in st.session_state.get(_EDITS, {}) else name
+    return next((b for b in st.session_state.get(_EDITS, {}) if edited_name(b) == name), name)
 
 
 def _base(name: str) -> Profile:
@@ -65,7 +69,7 @@ def _base(name: str) -> Profile:
 
 
 @functools.lru_cache(maxsize=256)
-def edited(base: Profile, changes: tuple[tuple[str, float], ...]) -> Profile:
+def edited(base: Profile, name: str, changes: tuple[tuple[str, float], ...]) -> Profile:
     """``base`` with other figures: each is an assumption that says what it was before.
 
     There is no silicon like it, so its confidence is that of a design.
@@ -76,7 +80,7 @@ def edited(base: Profile, changes: tuple[tuple[str, float], ...]) -> Profile:
     """
     made = base.with_(
         {key: KEYS[key].type(value) if key in KEYS else value for key, value in changes},
-        name=f"{base.name}{EDITED}",
+        name=name,
         title=f"{base.title}, edited",
         confidence=Confidence.DESIGN,
     )
@@ -95,7 +99,7 @@ def edit(base: str, changes: Changes) -> None:
     held = dict(st.session_state.get(_EDITS, {}))
     held.pop(base, None)
     if changes:
-        edited(_base(base), tuple(changes.items()))
+        edited(_base(base), edited_name(base), tuple(changes.items()))
         held[base] = dict(changes)
     st.session_state[_EDITS] = held
     publish()

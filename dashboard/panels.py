@@ -285,14 +285,14 @@ def _column_config(against: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
     return config
 
 
-def profile_download(profile: Profile) -> None:
+def profile_download(profile: Profile, key: str = "profile.toml") -> None:
     """A button that saves a device as the file that ``--hardware`` takes."""
     st.download_button(
         "Profile as TOML",
         data=lambda: characterize.hardware.to_toml(profile).encode(),
         file_name=f"{profile.name}.toml",
         mime="application/toml",
-        key="profile.toml",
+        key=key,
         on_click="ignore",
         icon=":material/download:",
     )

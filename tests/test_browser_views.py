@@ -48,3 +48,50 @@ def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(vis
     texts = [drawn(each) for each in (page, other)]
     assert texts[0] == texts[1]
     assert sum(text.endswith("J") and "★" in text for text in texts[0]) == 3  # a best one a network
+
+
+def test_an_edited_bandwidth_moves_speedups_and_the_saved_profile_can_be_loaded_again(
+    visit, tmp_path
+):  # noqa: F811
+    # ViT-B/16 at batch 32 on an H100: bound by memory in part
+    page = visit("/hardware?device=nvidia_h100_sxm&model=vit&batch=32")
+    field = page.get_by_role("spinbutton", name="Memory bandwidth (GB/s)")
+    expect(field).to_have_value("3350")
+    field.fill("1000")
+    field.press("Enter")
+    expect(page.get_by_text("latency rises to")).to_be_visible()
+    slower = page.get_by_test_id("stMetric").filter(has_text="Speedup")
+    expect(slower.get_by_test_id("stMetricDelta")).to_contain_text("%")
+    first = slower.get_by_test_id("stMetricValue").inner_text()
+    field.fill("8000")
+    field.press("Enter")
+    expect(page.get_by_text("latency falls to")).to_be_visible()
+    assert slower.get_by_test_id("stMetricValue").inner_text() != first
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Profile as TOML").first.click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.name == "nvidia_h100_sxm_edited.toml"
+    saved = next(line for line in file.read_text().splitlines() if line.startswith("bytes_per_s"))
+    assert '"assumed"' in saved
+    assert "was 3350000000000.0" in saved
+    # another person loads it
+    other = visit("/hardware")
+    other.get_by_role("button", name="Add a device").click()
+    other.locator("input[type=file]").set_input_files(file)
+    expect(other.get_by_text("is now among the devices of every view")).to_be_visible()
+    expect(other.get_by_role("spinbutton", name="Memory bandwidth (GB/s)")).to_have_value("8000")
+
+
+def test_a_broken_profile_is_answered_by_one_clear_sentence(visit, tmp_path):  # noqa: F811
+    page = visit("/hardware")
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'name = "mine"\ntitle = "Mine"\nvendor = "Me"\narchitecture = "npu"\ndefault_precision = "int8"\n'
+    )
+    page.get_by_role("button", name="Add a device").click()
+    page.locator("input[type=file]").set_input_files(file)
+    alert = page.get_by_role("alert").filter(has_text="mine.toml: ")
+    expect(alert).to_have_count(1)
+    expect(alert).to_contain_text("architecture")
+    assert "Traceback" not in page.content()

@@ -1,13 +1,27 @@
-"""Hardware: what are these devices, and who says so?"""
+"""Hardware: what are these devices, who says so, and what if they were different?"""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import catalogue, charts, controls, links, palette, panels, queries, saving, state
+from dashboard import (
+    catalogue,
+    charts,
+    controls,
+    hardware_panels,
+    links,
+    own_devices,
+    palette,
+    panels,
+    pins,
+    queries,
+    saving,
+    state,
+)
 
 ROWS = "_catalogue"
+RESULTS = "hardware"
 
 
 def chosen_devices() -> pd.DataFrame:
@@ -41,7 +55,7 @@ def chosen_devices() -> pd.DataFrame:
     return catalogue.matching(table, words or "", {"Class": tuple(classes or ())})
 
 
-@st.fragment
+@st.fragment(key=RESULTS)
 def browse() -> None:
     rows = chosen_devices()
     known = queries.devices()
@@ -71,7 +85,9 @@ def browse() -> None:
         alt="Hardware catalogue: one device a row",
         height=390,
     )
-    saving.downloads(rows, "catalogue", name="hardware_catalogue")
+    with st.container(horizontal=True):
+        saving.downloads(rows, "catalogue", name="hardware_catalogue")
+        hardware_panels.upload(look_at)
     picked = [rows.iloc[i]["name"] for i in event.selection.rows if i < len(rows)]
     names = list(rows["name"])
     if picked and picked[0] != st.session_state.get("_picked"):
@@ -89,6 +105,7 @@ def browse() -> None:
         format_func=lambda each: controls.device_label(known.get(each), each),
     )
     identity(name)
+    what_if(name)
     where(name, names)
     sources(name)
 
@@ -128,6 +145,28 @@ def identity(name: str) -> None:
         st.caption(profile.summary)
 
 
+def what_if(name: str) -> None:
+    """The editor of the device looked at (of the original, if that is an edited one)."""
+    base = own_devices.base_of(name)
+    if queries.profile(base).is_reference:
+        return
+    st.header("What if it were different?", anchor="what-if")
+    st.caption(
+        "Change a figure: an edited device appears beside the original, here and wherever a device "
+        "can be chosen. What you change is an assumption, and the file says so."
+    )
+    hardware_panels.editor(base)
+    if not own_devices.edits(base):
+        return
+    edited = own_devices.edited_name(base)
+    hardware_panels.edited_actions(base, edited)
+    network = controls.chosen_network()
+    if network is not None:
+        compared = controls.chosen_comparison()
+        st.subheader(f"{pins.summary(network)} on it", anchor="effect")
+        hardware_panels.effect(base, edited, network, compared.devices, compared.baseline)
+
+
 def sources(name: str) -> None:
     profile = queries.profile(name)
     figures = catalogue.figures(profile)
@@ -158,8 +197,18 @@ def sources(name: str) -> None:
         saving.downloads(figures, "figures", name=f"{name}_figures")
 
 
-st.title("What are these devices, and who says so?", anchor=False)
-for note in state.begin("hardware", [links.DEVICE]):
+def look_at(name: str) -> None:
+    """Show a device that was just taken in."""
+    st.session_state[links.DEVICE] = name
+    links.publish(links.DEVICE)
+
+
+st.title("What are these devices, and what if they were different?", anchor=False)
+shared = controls.Controls(RESULTS)
+notes = state.begin("hardware", (*controls.LINKED, links.DEVICE))
+with st.sidebar:
+    shared.network()
+for note in notes:
     st.warning(note, icon=":material/link_off:")
 saving.menu()
 browse()
