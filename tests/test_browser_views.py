@@ -1,12 +1,14 @@
 """Journeys through Compare, Hardware, Validation and Sweep in chromium, as a person takes them."""
 
+# ruff: noqa: F401, F811 - fixtures are imported by name, and come as arguments of that name
+
 import csv
 
 import pytest
 from playwright.sync_api import expect
 
 from benchmarks.screenshots import settled
-from tests.test_browser import address, browser, visit  # noqa: F401 - fixtures
+from tests.test_browser import address, browser, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -31,7 +33,7 @@ def drawn(page):
     return page.locator("svg.marks").first.locator("text").all_text_contents()
 
 
-def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(visit, tmp_path):  # noqa: F811
+def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(visit, tmp_path):
     page = visit("/compare?compare.network=resnet&compare.network=mlp&model=unet&batch=4")
     page.get_by_role("button", name="Add this network").click()
     expect(page.get_by_role("button", name="Remove unet, batch 4")).to_be_visible()
@@ -52,7 +54,7 @@ def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(vis
 
 def test_an_edited_bandwidth_moves_speedups_and_the_saved_profile_can_be_loaded_again(
     visit, tmp_path
-):  # noqa: F811
+):
     # ViT-B/16 at batch 32 on an H100: bound by memory in part
     page = visit("/hardware?device=nvidia_h100_sxm&model=vit&batch=32")
     field = page.get_by_role("spinbutton", name="Memory bandwidth (GB/s)")
@@ -83,7 +85,7 @@ def test_an_edited_bandwidth_moves_speedups_and_the_saved_profile_can_be_loaded_
     expect(other.get_by_role("spinbutton", name="Memory bandwidth (GB/s)")).to_have_value("8000")
 
 
-def test_a_broken_profile_is_answered_by_one_clear_sentence(visit, tmp_path):  # noqa: F811
+def test_a_broken_profile_is_answered_by_one_clear_sentence(visit, tmp_path):
     page = visit("/hardware")
     file = tmp_path / "mine.toml"
     file.write_text(
