@@ -1,5 +1,7 @@
 """The what-if editor and uploads: fields and words are pure; then the Hardware view by AppTest."""
 
+from typing import Any
+
 import pytest
 import streamlit as st
 
@@ -55,7 +57,7 @@ def test_only_what_differs_is_an_edit_and_in_base_units():
     ({"latency_s": 0.5, "bottleneck": "compute"}, "changes from memory to compute"),
 ])  # fmt: skip
 def test_what_an_edit_does_is_said_in_a_sentence(after, said):
-    before = {"latency_s": [1.0], "energy_j": [1.0], "bottleneck": ["memory"]}
+    before: dict[str, list[Any]] = {"latency_s": [1.0], "energy_j": [1.0], "bottleneck": ["memory"]}
     assert said in what_if.verdict(
         before, {**before, **{name: [value] for name, value in after.items()}}
     )
