@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from characterize.fusion import fuse
     from characterize.projection import project
     from characterize.questions import frontier
-    from characterize.sweeping import sweep
+    from characterize.sweeping import sweep, sweep_models
     from characterize.tracing import trace
 
 __version__ = "0.1.0"
@@ -35,6 +35,7 @@ __all__ = [
     "project",
     "register_formula",
     "sweep",
+    "sweep_models",
     "trace",
 ]
 
@@ -45,6 +46,7 @@ _HOMES: Final = {
     "project": ("characterize.projection", "project"),
     "register_formula": ("characterize.costs", "register_formula"),
     "sweep": ("characterize.sweeping", "sweep"),
+    "sweep_models": ("characterize.sweeping", "sweep_models"),
     "trace": ("characterize.tracing", "trace"),
 }
 

@@ -7,6 +7,7 @@ CharacterizeError
 ├── UnsupportedError   (ValueError)    a known thing that cannot be done: a precision a device lacks
 ├── TraceError         (RuntimeError)  PyTorch could not trace the model
 ├── MissingExtraError  (ImportError)   an optional library that the request needs is not installed
+├── SchedulerError     (RuntimeError)  the cluster that should do the work cannot be reached
 └── StoreError         (OSError)       the store cannot be opened, read or written
 
 Every message is one sentence or two that say what was asked, what is near it and what is known.
@@ -45,6 +46,10 @@ class TraceError(CharacterizeError, RuntimeError):
 
 class MissingExtraError(CharacterizeError, ImportError):
     """An optional library is needed and not installed."""
+
+
+class SchedulerError(CharacterizeError, RuntimeError):
+    """The cluster that should do the work cannot be reached, or went away."""
 
 
 class StoreError(CharacterizeError, OSError):

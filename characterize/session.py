@@ -31,6 +31,7 @@ __all__ = [
     "kernel_graph",
     "kernels",
     "project",
+    "row_key",
     "subject",
 ]
 
@@ -174,7 +175,7 @@ def answer(
     base = projections.choose_baseline(profiles, baseline)
     shelf = store.Store() if keep else None
     notes: list[str] = []
-    keys = [_key(asked, chosen, precision, profile, base) for profile in profiles]
+    keys = [row_key(asked, chosen, precision, profile, base) for profile in profiles]
     found = _look_up(shelf, keys, notes)
     if notes:  # the store cannot be used: nothing is looked for in it again
         shelf = None
@@ -211,7 +212,8 @@ def _masked(found: features.Columns) -> list[str]:
     ]
 
 
-def _key(asked: Subject, stack: Stack, precision: str, profile: Profile, base: Profile) -> str:
+def row_key(asked: Subject, stack: Stack, precision: str, profile: Profile, base: Profile) -> str:
+    """The key that a result row is stored under."""
     return store.key(
         {
             "model": asked.model,

@@ -49,7 +49,7 @@ def subject(
     """
     given = dict(parameters or {})
     size = _batch(batch)
-    if _is_file(model):
+    if is_file(model):
         return Subject(model, "", tuple(sorted(given.items())), size, _file_version(model))
     if "/" in model:
         found = models.zoo(model)
@@ -73,7 +73,8 @@ def _batch(batch: int | str) -> int:
     return size
 
 
-def _is_file(model: str) -> bool:
+def is_file(model: str) -> bool:
+    """Whether a model's name is that of a file."""
     return ".py:" in model or model.endswith((".pt2", ".onnx", ".py"))
 
 

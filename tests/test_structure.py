@@ -69,6 +69,7 @@ def test_the_public_names_are_exactly_these():
         "project",
         "sweep",
         "frontier",
+        "sweep_models",
         "register_formula",
         "CharacterizeError",
         "__version__",
@@ -78,7 +79,7 @@ def test_the_public_names_are_exactly_these():
 
 
 @pytest.mark.parametrize(
-    "name", ["trace", "fuse", "project", "sweep", "frontier", "register_formula"]
+    "name", ["trace", "fuse", "project", "sweep", "sweep_models", "frontier", "register_formula"]
 )
 def test_a_verb_of_the_library_is_a_function_and_stays_one(name):
     # Importing a submodule puts it into its package under its name: no verb may be a module's name.

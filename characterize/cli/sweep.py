@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from characterize.cli import ranges
+from characterize.cli import ranges, sweep_models
 from characterize.cli.parser import Subparsers, settings
 from characterize.units import si
 
@@ -22,13 +22,17 @@ def add_parser(subparsers: Subparsers) -> None:
     """Describe the verb."""
     parser = subparsers.add_parser(
         "sweep",
-        help="every combination of parameter values on several devices",
+        help="every combination of parameter values, or many models, on several devices",
         description=(
             "Sweep a family over lists (16,32,64) and ranges (1:16, 32:512:32, both ends included). "
-            "Rows go into the store, or into FILE; a stopped sweep goes on where it was."
+            "Rows go into the store, or into FILE; a stopped sweep goes on where it was. Several models "
+            "(timm/resnet50 'timm/vit_*') are traced one by one, on all processors or a cluster."
         ),
     )
-    parser.add_argument("family", metavar="FAMILY", help="a family; `characterize models list`")
+    parser.add_argument(
+        "models_named", nargs="*", metavar="MODEL",
+        help="a family (`characterize models list`); or several, zoo models and 'patterns/*'",
+    )  # fmt: skip
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="key=VALUES",
         help="layers=1:16 channels=16,32,64",
@@ -44,16 +48,22 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--output", metavar="FILE", help=".parquet, .csv or .json instead of the store"
     )
+    sweep_models.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Sweep, and say what came of it."""
+    from characterize.sweeping import requests
+
+    entries = sweep_models.entries(arguments)
+    if requests.is_several(entries):
+        return sweep_models.run(arguments, entries)
     axes = {name: ranges.values(text) for name, text in settings(arguments.set).items()}
     from characterize import sweeping
 
     space = sweeping.grid(
-        arguments.family,
+        str(entries[0]),
         axes,
         ranges.values(str(arguments.batch)),
         ranges.values(arguments.precision),

@@ -96,8 +96,12 @@ def _not_understood(error: duckdb.Error) -> InvalidValueError:
     return InvalidValueError(f"The store could not answer: {sentence}")
 
 
-def over_parquet(pattern: str, view: str, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+def over_parquet(
+    pattern: str, view: str, sql: str, parameters: Sequence[Any] = (), *, by_name: bool = False
+) -> pd.DataFrame:
     """What one reading statement answers over a view of the Parquet files that match ``pattern``.
+
+    ``by_name`` is for files that do not all have the same columns.
 
     Raises:
         InvalidValueError: it is not one statement that reads, or DuckDB does not understand it.
@@ -106,6 +110,7 @@ def over_parquet(pattern: str, view: str, sql: str, parameters: Sequence[Any] = 
 
     refuse_all_but_one(sql)
     literal = "'" + pattern.replace("'", "''") + "'"
+    files = f"read_parquet({literal}, union_by_name = {'true' if by_name else 'false'})"
     with duckdb.connect(":memory:") as connection:
-        connection.execute(f"CREATE VIEW {quoted(view)} AS FROM read_parquet({literal})")
+        connection.execute(f"CREATE VIEW {quoted(view)} AS FROM {files}")
         return answer(connection, sql, parameters)

@@ -31,10 +31,15 @@ class Kept:
 
     @property
     def title(self) -> str:
-        """The family and its axes of more than one value."""
+        """The family (or that it is over models) and its axes of more than one value."""
         axes = self.description.get("axes", {})
         several = [f"{name} x{len(values)}" for name, values in axes.items() if len(values) > 1]
-        return f"{self.description.get('family', '')}: {', '.join(several) or 'one configuration'}"
+        return f"{self.family or 'models'}: {', '.join(several) or 'one configuration'}"
+
+    @property
+    def family(self) -> str:
+        """The family; empty where the sweep is over many models."""
+        return str(self.description.get("family", ""))
 
     @property
     def parts(self) -> str:
@@ -104,7 +109,7 @@ def frame(kept: Kept, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
     if not any(kept.folder.glob("part-*.parquet")):
         msg = f"The sweep {kept.title} has no rows yet."
         raise errors.StoreError(msg)
-    return queries.over_parquet(kept.parts, "sweep", sql, parameters)
+    return queries.over_parquet(kept.parts, "sweep", sql, parameters, by_name=not kept.family)
 
 
 def forget(kept: Kept) -> None:

@@ -1,0 +1,146 @@
+"""The chunks of a sweep over models on Dask. Imported only where Dask is asked for.
+
+A worker that dies is replaced, and its chunk is given to another. A chunk that several workers died
+of is run last and one model at a time, so that only the model that kills is lost, as a failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import dask
+import distributed
+
+from characterize.errors import SchedulerError
+from characterize.sweeping import chunks as work
+from characterize.sweeping.chunks import Chunk, Job, Outcome
+from characterize.sweeping.schedulers import Perform
+
+_CONNECT_S: Final = 20
+_DEATHS: Final = 2  # of workers, that make a chunk suspect
+_KILLED: Final = "its worker process died, again and again (killed, or out of memory)"
+
+
+class Prepared(distributed.WorkerPlugin):  # type: ignore[misc]  # Dask has no types
+    """Gives a worker, also one that joins later, what all chunks share."""
+
+    def __init__(self, job: Job, name: str) -> None:
+        self.job = job
+        self.name = name
+
+    def setup(self, worker: Any) -> None:
+        """Take one processor a worker; leave Ctrl-C to the process that started the sweep."""
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _perform(chunk: Chunk, *, name: str, write: bool) -> Outcome:
+    job = distributed.get_worker().plugins[name].job
+    return work.perform(job, chunk, write=write)
+
+
+@contextlib.contextmanager
+def local(job: Job, workers: int) -> Iterator[Perform]:
+    """Processes on this machine, each with one thread and its share of the memory."""
+    settings = {
+        "distributed.scheduler.allowed-failures": _DEATHS - 1,
+        "distributed.scheduler.worker-saturation": 1.0,  # who dies takes no waiting chunk along
+    }
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield _Run(client, job).outcomes
+
+
+@contextlib.contextmanager
+def cluster(job: Job, address: str) -> Iterator[Perform]:
+    """The workers of a Dask scheduler that runs already.
+
+    Raises:
+        SchedulerError: nothing answers at this address.
+    """
+    try:
+        client = distributed.Client(address, timeout=_CONNECT_S)
+    except (OSError, TimeoutError, ValueError) as error:
+        msg = f"No Dask scheduler answers at {address!r}: {' '.join(str(error).split())[:200]}"
+        raise SchedulerError(msg) from error
+    with client:
+        run = _Run(client, job)
+        yield run.outcomes
+        client.unregister_worker_plugin(run.name)
+
+
+class _Run:
+    """Chunks handed to the scheduler; those that their workers died of come last, one by one."""
+
+    def __init__(self, client: Any, job: Job) -> None:
+        self._client = client
+        self.name = f"characterize-{job.mark}"
+        client.register_plugin(Prepared(job, self.name))
+
+    def outcomes(self, chunks: Sequence[Chunk]) -> Iterator[Outcome]:
+        """What became of each chunk, as they come."""
+        suspects = []
+        for chunk, outcome in self._performed(chunks, "whole", write=True):
+            if outcome is None:
+                suspects.append(chunk)
+            else:
+                yield outcome
+        for chunk in suspects:
+            yield self._apart(chunk)
+
+    def _apart(self, chunk: Chunk) -> Outcome:
+        """A chunk, one request after the other, so that a death is of the one that runs."""
+        found = []
+        for place, request in enumerate(chunk.requests):
+            alone = Chunk(chunk.index, (request,))
+            for _, outcome in self._performed([alone], f"alone-{place}", write=False):
+                reason = work.failure(request, _KILLED)
+                found.append(outcome or Outcome(chunk.index, failures=(reason,)))
+        rows = [row for one in found if one.table is not None for row in one.table.to_pylist()]
+        return Outcome(
+            chunk.index,
+            tuple(traced for one in found for traced in one.traced),
+            tuple(failure for one in found for failure in one.failures),
+            work.table_of(rows),
+        )
+
+    def _performed(
+        self, chunks: Sequence[Chunk], how: str, *, write: bool
+    ) -> Iterator[tuple[Chunk, Outcome | None]]:
+        """Chunks and their outcomes as they come; none where the workers died of it."""
+        # In one graph under one name: the scheduler then keeps those that wait to itself.
+        keys = [(f"{self.name}-{how}", chunk.index) for chunk in chunks]
+        futures = self._client.map(
+            _perform, chunks, name=self.name, write=write, key=keys, pure=False
+        )
+        by_key = dict(zip((future.key for future in futures), chunks, strict=True))
+        pending = distributed.as_completed(futures)
+        del futures  # a result is forgotten by the cluster once it is here
+        for future in pending:
+            try:
+                yield by_key[future.key], future.result()
+            except distributed.KilledWorker:
+                yield by_key[future.key], None
+            except (distributed.CancelledError, ImportError, OSError, RuntimeError) as error:
+                msg = (
+                    "The Dask scheduler or its workers cannot go on "
+                    f"({' '.join(str(error).split())[:200] or type(error).__name__}); what was done "
+                    "is kept, and the same command goes on from there."
+                )
+                raise SchedulerError(msg) from error

@@ -1,0 +1,326 @@
+"""Sweeps over many models: the same rows wherever they are traced, whoever is killed on the way."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+
+import characterize as ch
+from characterize import session, store, sweeping
+from characterize.cli import main
+from characterize.errors import (
+    InvalidValueError,
+    MissingExtraError,
+    SchedulerError,
+    UnknownNameError,
+)
+from characterize.sweeping import chunks, over_models, requests, schedulers
+
+DEVICES = ["reference_cpu", "nvidia_rtx_4090"]
+# Different networks that trace in milliseconds, one of them twice at another size.
+SMALL = [
+    "mlp depth=1", "mlp depth=2 width=32", "conv2d_stack layers=1", "conv2d_stack layers=2 channels=8",
+    "lstm layers=1 sequence=2", "mlp_mixer layers=1", "mlp depth=3", "mlp depth=4",
+]  # fmt: skip
+WRONG = "resnet depth=7"
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "results.duckdb"))
+    return store.Store()
+
+
+def swept(entries=SMALL, scheduler="none", **more):
+    more.setdefault("hardware", DEVICES)
+    return ch.sweep_models(entries, scheduler=scheduler, **more)
+
+
+# which models
+
+
+def test_names_patterns_and_settings_become_requests():
+    asked = requests.requests(
+        ["mlp", "mobile*", "resnet depth=101 batch=8", ("vit", {"layers": 2})],
+        {"width": [0.5, 1.0]}, batch=[1, 2], precision="fp16", stack=["eager", "engine"],
+    )  # fmt: skip
+    models = [request.model for request in asked]
+    # two widths x two batches x two stacks; the one with a batch of its own has half of that
+    assert models.count("mlp") == models.count("mobilenet") == models.count("vit") == 8
+    assert models.count("resnet") == 4
+    own = next(request for request in asked if request.model == "resnet")
+    assert (own.parameters, own.batch) == ((("depth", "101"), ("width", 0.5)), "8")
+    assert len(set(asked)) == len(asked)
+    assert requests.requests(["mlp", "mlp", "ml[p]"]) == requests.requests(["mlp"])
+
+
+def test_a_pattern_is_of_the_zoo_that_it_names():
+    asked = requests.requests(["transformers/gpt2*"])
+    assert [request.model for request in asked] == [
+        "transformers/gpt2", "transformers/gpt2-large", "transformers/gpt2-medium", "transformers/gpt2-xl",
+    ]  # fmt: skip
+
+
+def test_a_file_of_models_is_read_line_by_line(tmp_path):
+    file = tmp_path / "models.txt"
+    file.write_text("# a search\nmlp depth=2  # small\n\ntransformers/gpt2\n")
+    assert requests.read(file) == ["mlp depth=2", "transformers/gpt2"]
+    with pytest.raises(InvalidValueError, match=r"'nowhere\.txt', which cannot be: No such file"):
+        requests.read("nowhere.txt")
+
+
+@pytest.mark.parametrize(
+    ("entries", "more", "kind", "text"),
+    [
+        ([], {}, InvalidValueError, "No models"),
+        (["resnett"], {}, UnknownNameError, "Did you mean 'resnet'"),
+        (["tim/resnet50"], {}, UnknownNameError, "Did you mean 'timm'"),
+        (["rasnet*"], {}, UnknownNameError, "fits the pattern named 'rasnet"),
+        (["mlp depth"], {}, InvalidValueError, "'depth' is not"),
+        (["mlp"], {"stack": "eagre"}, UnknownNameError, "Did you mean 'eager'"),
+        (["mlp"], {"precision": ["fp17"]}, UnknownNameError, "Did you mean 'fp16'"),
+        (["mlp"], {"scheduler": "10.0.0.1:8786"}, InvalidValueError, "such as tcp://"),
+        (["mlp"], {"hardware": ["intel_i7"]}, UnknownNameError, "Did you mean"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_for_all_models_is_refused_before_the_work(entries, more, kind, text):
+    with pytest.raises(kind, match=text):
+        swept(entries, **{"scheduler": "none", **more})
+
+
+def test_one_family_is_a_grid_and_anything_else_is_several_models():
+    assert not requests.is_several(["resnet"])
+    assert not requests.is_several(["resnett"])  # refused as a family, with what is near
+    for entries in (["timm/resnet50"], ["res*"], ["mlp", "vit"], ["mlp depth=2"], []):
+        assert requests.is_several(entries)
+
+
+def test_chunks_depend_on_the_requests_alone_and_cover_them_once():
+    asked = [requests.Request("mlp", (("width", i),)) for i in range(1000)]
+    pieces = chunks.chunked(asked)
+    assert [request for piece in pieces for request in piece.requests] == asked
+    assert {len(piece.requests) for piece in pieces} == {1000 // 128, 1000 % (1000 // 128)}
+    assert len(chunks.chunked(asked[:9])) == 9
+    assert len(chunks.chunked(asked * 100)) == 100_000 // chunks.LARGEST
+
+
+def test_without_dask_many_models_are_traced_here_and_the_answer_says_how_to_have_more(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    assert schedulers.chosen("auto", 3) == ("none", "")
+    how, note = schedulers.chosen("auto", 500)
+    assert how == "none"
+    assert "pip install 'characterize[dask]'" in note
+    with pytest.raises(MissingExtraError, match=r"needs Dask.*pip install"):
+        schedulers.chosen("local", 500)
+
+
+# rows
+
+
+def test_the_rows_are_those_of_the_models_one_by_one_and_are_found_in_the_store():
+    table = swept([*SMALL[:3], WRONG], batch=[1, 4])
+    assert len(table) == 3 * 2 * len(DEVICES)
+    for place, (model, parameters) in enumerate(
+        [("mlp", {"depth": 1}), ("mlp", {"depth": 2, "width": 32}), ("conv2d_stack", {"layers": 1})]
+    ):
+        for second, batch in enumerate([1, 4]):
+            again = session.answer(model, parameters, batch=batch, hardware=DEVICES)
+            assert again.stored == len(DEVICES)  # registered, so not traced again
+            alone = session.project(
+                model, parameters, batch=batch, hardware=DEVICES, keep=False
+            ).to_dict("records")
+            first = (place * 2 + second) * len(DEVICES)
+            for row, kept, own in zip(
+                table[first:].to_dict("records"),
+                again.table.to_dict("records"),
+                alone,
+                strict=False,
+            ):
+                assert list(kept) == list(own)
+                for name, value in own.items():
+                    expected = (
+                        pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+                    )
+                    assert row[name] == kept[name] == expected, name
+
+
+def test_a_model_that_fails_is_in_the_table_of_failures(tmp_path, capsys):
+    factory = tmp_path / "broken.py"
+    factory.write_text("def make():\n    raise ZeroDivisionError('no such layer')\n")
+    file = tmp_path / "rows.csv"
+    command = [
+        "sweep",
+        "mlp",
+        WRONG,
+        f"{factory}:make",
+        "--hardware",
+        *DEVICES,
+        "--output",
+        str(file),
+    ]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "3 models on 2 devices: 2 rows" in printed
+    assert "2 failed" in printed
+    assert "no such layer" in printed
+    assert list(pd.read_csv(file)["model"]) == ["mlp", "mlp"]
+    failures = pd.read_csv(tmp_path / "rows.failures.csv")
+    assert list(failures["model"]) == ["resnet", f"{factory}:make"]
+    assert failures["reason"][0].startswith("resnet: depth must be one of 18, 34")
+    # mended, and tried once more: nothing else is traced, and nothing is left of the failure
+    factory.write_text("import torch\ndef make():\n    return torch.nn.ReLU(), torch.empty(2, 3)\n")
+    assert (
+        main(["sweep", "mlp", f"{factory}:make", "--hardware", *DEVICES, "--output", str(file)])
+        == 0
+    )
+    assert not (tmp_path / "rows.failures.csv").exists()
+    assert list(pd.read_csv(file)["model"]) == ["mlp", "mlp", f"{factory}:make", f"{factory}:make"]
+
+
+def test_what_failed_is_tried_again_when_asked(monkeypatch):
+    def fails(_asked):
+        raise MissingExtraError("not installed yet")
+
+    asked = requests.requests(SMALL[:2])
+    with monkeypatch.context() as patch:
+        patch.setattr(requests.Request, "subject", property(fails))
+        done = sweeping.sweep_models_to(asked, hardware=DEVICES, scheduler="none")
+    assert [failure.reason for failure in done.failures] == ["not installed yet"] * 2
+    assert done.failures_file.is_file()
+    assert len(sweeping.sweep_models_to(asked, hardware=DEVICES, scheduler="none").failures) == 2
+    done = sweeping.sweep_models_to(asked, hardware=DEVICES, scheduler="none", again=True)
+    assert (done.rows, done.failures, done.failures_file.exists()) == (2 * len(DEVICES), (), False)
+
+
+def test_an_interrupted_sweep_keeps_what_is_done_and_goes_on(monkeypatch):
+    seen: list[sweeping.ModelProgress] = []
+
+    def interrupt(progress):
+        if progress.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        swept(progress=interrupt)
+    assert store.Store().info()["rows"] == 3 * len(DEVICES)
+    table = swept(progress=seen.append)
+    assert (seen[0].done, seen[0].resumed, seen[-1].done) == (3, 3, len(SMALL))
+    # three were there, so what remains is measured against five
+    assert seen[-1].rate_per_s == pytest.approx(5 / seen[-1].elapsed_s)
+    assert store.Store().info()["rows"] == len(table) == len(SMALL) * len(DEVICES)
+
+
+def test_rows_come_back_from_workers_that_do_not_see_the_folder(monkeypatch):
+    expected = swept(SMALL[:3])
+    monkeypatch.setattr(
+        over_models, "Job", lambda _folder, *rest: chunks.Job("/nowhere/at/all", *rest)
+    )
+    pd.testing.assert_frame_equal(swept(SMALL[:3], baseline="nvidia_rtx_4090").iloc[:, :-4],
+                                  expected.iloc[:, :-4])  # fmt: skip
+
+
+def test_a_sweep_over_models_is_listed_and_asked_like_any_other():
+    swept()
+    (kept,) = sweeping.sweeps()
+    assert kept.title.startswith("models: model x4")
+    counted = sweeping.frame(kept, "SELECT model, count(*) AS n FROM sweep GROUP BY 1 ORDER BY 1")
+    assert dict(zip(counted["model"], counted["n"], strict=True)) == {
+        "conv2d_stack": 4, "lstm": 2, "mlp": 8, "mlp_mixer": 2,
+    }  # fmt: skip
+
+
+# on Dask
+
+
+@pytest.mark.slow
+def test_two_workers_one_of_them_killed_make_the_rows_of_one_process(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    entries = [*SMALL, WRONG]
+    expected = swept(entries)
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "other.duckdb"))
+    killed: list[int] = []
+
+    def kill(progress):
+        if progress.done and not killed:
+            killed.append(multiprocessing.active_children()[0].pid or 0)
+            os.kill(killed[0], signal.SIGKILL)
+
+    table = swept(entries, "local", workers=2, progress=kill)
+    assert killed
+    pd.testing.assert_frame_equal(table, expected)
+    assert table.attrs["failures"] == expected.attrs["failures"]
+    assert store.Store().info()["rows"] == len(table)
+
+
+PRETENDING = """
+import os
+from characterize.sweeping import chunks
+def rows(job, request, asked):
+    if asked.values["width"] == 13:
+        os.kill(os.getpid(), 9)
+    return [{**asked.labels, "hardware": profile.name, "latency_s": 1.0} for profile in job.profiles]
+chunks._rows = rows
+"""
+
+
+@pytest.mark.slow
+def test_a_model_that_kills_its_workers_is_a_failure_and_its_neighbours_are_not(
+    tmp_path, monkeypatch
+):
+    dask = pytest.importorskip("dask")
+    pretending = tmp_path / "pretending.py"  # workers that trace nothing start in half the time
+    pretending.write_text(PRETENDING)
+    monkeypatch.setattr(chunks, "_PARTS_WANTED", 1)  # one chunk of all
+    with dask.config.set({"distributed.worker.preload": [str(pretending)]}):
+        table = swept(["mlp"], "local", workers=1, width=[12, 13, 14])
+    assert list(table["width"]) == [12, 12, 14, 14]
+    (failure,) = table.attrs["failures"]
+    assert failure["parameters"] == "width=13"
+    assert "its worker process died" in failure["reason"]
+
+
+@pytest.mark.slow
+def test_a_killed_driver_leaves_whole_parts_and_the_same_call_goes_on(tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    code = f"""
+        import os, characterize as ch
+        def kill(progress):
+            if progress.done >= 2:
+                os.kill(os.getpid(), 9)
+        if __name__ == "__main__":
+            ch.sweep_models({SMALL!r}, hardware={DEVICES!r}, scheduler="local", workers=1, progress=kill)
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    killed = subprocess.run([sys.executable, script], check=False, timeout=120, capture_output=True)
+    assert killed.returncode == -9, killed.stderr
+    asked = requests.requests(SMALL)
+    done = sweeping.sweep_models_to(asked, hardware=DEVICES, scheduler="none")
+    assert 2 <= done.resumed < len(SMALL)
+    assert not list(done.folder.glob(".*.partial"))
+    rows = sweeping.frame(sweeping.find(done.key), "SELECT * FROM sweep")
+    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "other.duckdb"))
+    pd.testing.assert_frame_equal(
+        rows[["model", "hardware", "latency_s", "energy_j"]],
+        swept()[["model", "hardware", "latency_s", "energy_j"]],
+        check_dtype=False,
+    )
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(monkeypatch):
+    pytest.importorskip("distributed")
+    from characterize.sweeping import on_dask
+
+    monkeypatch.setattr(on_dask, "_CONNECT_S", 0.2)
+    with pytest.raises(
+        SchedulerError, match=r"No Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"
+    ):
+        swept(SMALL[:1], "tcp://127.0.0.1:9")
