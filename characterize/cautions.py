@@ -102,7 +102,7 @@ def flags(
     stack: Stack,
 ) -> Flags:
     """Which rare paths matter, ``[N]``: bit ``i`` is set where ``CODES[i]`` takes :data:`SHARE`."""
-    latency = estimate.latency_s * columns.count
+    latency = estimate.latency_s * columns.repeats
     found: Any = np.zeros(latency.shape[1], dtype=np.int8)
     if profile.architecture is not Architecture.GPU or profile.is_reference:
         return found
@@ -110,7 +110,8 @@ def flags(
     for bit, (stacks, rare) in enumerate(_PATHS.values()):
         mask = rare(columns, precision) if stack in stacks else np.zeros((1, 1), dtype=np.bool_)
         if mask.any():
-            found |= _matters(mask, latency, least).astype(np.int8) << bit
+            whole = columns.flat(mask)
+            found |= _matters(whole, latency, least).astype(np.int8) << bit
     return found
 
 

@@ -3,19 +3,28 @@
 Arrays have the shape ``[K, N]``: a row a distinct kernel, a column a configuration; ``N`` is 1 for
 one model, and a quantity that does not vary over configurations may be ``[K, 1]``. A single model
 is a sweep of one, so this is the only representation that the projection knows.
+
+The configurations of a sweep lie on a grid: there ``N`` is ``A x B x ...``, one dimension an axis, and
+a quantity has length 1 along the axes that it does not depend on. What depends on the channels
+alone is then computed once a channel count. :meth:`KernelColumns.flat` makes ``[K, N]`` of it.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from characterize.records import KernelKind, Precision
+from characterize.records import Count, KernelKind, Precision
 
 Array = NDArray[np.float64]
+Grid = tuple[int, ...]
+"""Lengths of the axes of configurations."""
+
 KINDS: tuple[KernelKind, ...] = tuple(KernelKind)
 
 
@@ -25,6 +34,9 @@ _PER_SAMPLE = (
     "input_distance", "other_distance", "entering_elements",
     "sliced_elements",
 )  # fmt: skip
+
+
+_WHOLE = ("grid", "lowerings")  # not by row
 
 
 class Lowerings(Protocol):
@@ -86,7 +98,22 @@ class KernelColumns:
     kernel_extent: Array = field(
         default_factory=_none
     )  # the longest side of a convolution's kernel
+    grid: tuple[int, ...] | None = None  # lengths of the axes, N altogether; None: made by hand
     lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def repeats(self) -> Array:
+        """How often each kernel occurs, ``[K, 1]`` on any grid."""
+        return self.count.reshape(len(self.kind), 1)
+
+    def flat(self, array: Any) -> Any:
+        """An array over the grid as ``[K, N]``; one that is that already stays as it is."""
+        rows = len(self.kind)
+        if self.grid is None:
+            return np.broadcast_to(array, (rows, array.shape[1]))
+        if array.ndim > 2:
+            return np.broadcast_to(array, (rows, *self.grid)).reshape(rows, -1)
+        return np.broadcast_to(array, (rows, math.prod(self.grid)))
 
     def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array | None]:
         """What PyTorch launches for these kernels, and shares ``[K, L]`` of launched per fused.
@@ -99,9 +126,10 @@ class KernelColumns:
 
     def rows(self, index: NDArray[np.int64]) -> KernelColumns:
         """Some of the kernels, by row."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lowerings"}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _WHOLE}
         rows = len(self.kind)
-        return KernelColumns(**{k: v[index] if len(v) == rows else v for k, v in own.items()})
+        some = {k: v[index] if len(v) == rows else v for k, v in own.items()}
+        return KernelColumns(**some, grid=self.grid)
 
     def batched(self, factor: Array | float) -> KernelColumns:
         """The same kernels for ``factor`` times the batch; work on weights alone stays as it is.
@@ -131,7 +159,8 @@ class KernelColumns:
 
     def is_kind(self, *kinds: KernelKind) -> NDArray[np.bool_]:
         """``[K, 1]`` mask of the kernels of these kinds."""
-        return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])[:, None]
+        mask = np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
+        return mask.reshape(self.count.shape)
 
 
 @dataclass(frozen=True)
@@ -162,3 +191,29 @@ class KernelEstimate:
     tiles: Array
     compute_energy_j: Array
     memory_energy_j: Array
+
+    def flat(self, columns: KernelColumns) -> KernelEstimate:
+        """The same with every array ``[K, N]``."""
+        return KernelEstimate(**{f.name: columns.flat(getattr(self, f.name)) for f in fields(self)})
+
+
+def spread(value: Count, grid: Grid | None) -> Array:
+    """One entry a configuration, ``[N]``, of what may depend on some axes of a grid only."""
+    if grid is None:
+        return np.asarray(value, dtype=np.float64).reshape(-1)
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), grid).reshape(-1)
+
+
+def on_grid(value: Count, grid: Grid) -> Array:
+    """A value that may depend on some axes only, with all dimensions of the grid."""
+    array = np.asarray(value, dtype=np.float64)
+    return array if array.ndim else array.reshape((1,) * len(grid))
+
+
+def stacked(values: Sequence[Count], grid: Grid) -> Array:
+    """A row a value, ``[K, *grid]`` with length 1 along the axes that none depends on."""
+    shape = np.broadcast_shapes((1,) * len(grid), *(np.shape(value) for value in values))
+    found = np.empty((len(values), *shape))
+    for place, value in enumerate(values):
+        found[place] = value
+    return found

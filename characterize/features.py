@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from characterize import costs, reuse
-from characterize.columns import KINDS, Array, KernelColumns
+from characterize.columns import KINDS, Array, Grid, KernelColumns, on_grid, spread, stacked
 from characterize.lowering import WIDE
 from characterize.records import (
     Cost,
@@ -59,15 +59,18 @@ class Columns:
     parameters: Array
     macs: Array
     flops: Array
-    live_elements: Array  # [S, N], one row a distinct set of live values
-    live_fixed_bytes: Array  # [S, N]
+    live_elements: Array  # [S, *grid], one row a distinct set of live values
+    live_fixed_bytes: Array  # [S, *grid]
     uncounted: int
 
     def peak_memory_bytes(self, precision: Precision) -> Array:
         """Parameters plus the largest set of activations alive at once, ``[N]``."""
-        alive = self.live_elements * precision.bytes + self.live_fixed_bytes
-        peak = alive.max(axis=0) if len(alive) else np.zeros_like(self.parameters)
-        return np.asarray(self.parameters * precision.bytes + peak)
+        peak = self.live_bytes(precision).max(axis=0, initial=0.0)
+        return np.asarray(self.parameters * precision.bytes + spread(peak, self.kernels.grid))
+
+    def live_bytes(self, precision: Precision) -> Array:
+        """Bytes of each distinct set of live values, ``[S, *grid]``."""
+        return np.asarray(self.live_elements * precision.bytes + self.live_fixed_bytes)
 
 
 def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = None) -> Columns:
@@ -76,10 +79,12 @@ def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = No
     Args:
         graph: the fused network, or its skeleton where it is evaluated again and again.
         values: a number or an array for each of the graph's symbols; none for a concrete graph.
+            Arrays of several dimensions are a grid, as ``numpy.ix_`` makes it; its configurations
+            are counted through with the last axis running fastest.
     """
     frame = graph if isinstance(graph, Skeleton) else skeleton(graph)
     binder = Binder(values or {})
-    length = max((np.size(v) for v in (values or {}).values()), default=1)
+    grid = np.broadcast_shapes((1,), *(np.shape(v) for v in (values or {}).values()))
     source = frame.graph.graph
     bound = _Bound(source.values, binder)
     evaluated = [_evaluate(row, binder, bound) for row in frame.rows]
@@ -92,16 +97,16 @@ def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = No
     parameters, _ = _total(frame.parameter_sizes, binder)
     return Columns(
         kernels=replace(
-            _stack(frame, evaluated, length),
-            entering_elements=_spread(_entering(source, binder), length)[None, :],
-            lowerings=_Lowerings(frame, binder, length),
+            _stack(frame, evaluated, grid),
+            entering_elements=on_grid(_entering(source, binder), grid)[None],
+            lowerings=_Lowerings(frame, binder, grid),
         ),
         skeleton=frame,
-        parameters=_spread(parameters, length),
-        macs=_spread(macs, length),
-        flops=_spread(flops, length),
-        live_elements=np.array([_spread(e, length) for e, _ in live]).reshape(-1, length),
-        live_fixed_bytes=np.array([_spread(f, length) for _, f in live]).reshape(-1, length),
+        parameters=spread(parameters, grid),
+        macs=spread(macs, grid),
+        flops=spread(flops, grid),
+        live_elements=stacked([e for e, _ in live], grid),
+        live_fixed_bytes=stacked([f for _, f in live], grid),
         uncounted=sum(e["uncounted"] * n for e, n in zip(evaluated, counts, strict=True)),
     )
 
@@ -112,7 +117,7 @@ class _Lowerings:
 
     frame: Skeleton
     binder: Binder
-    length: int
+    grid: Grid
     known: dict[tuple[bool, bool], tuple[KernelColumns, Array]] = field(default_factory=dict)
 
     def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
@@ -137,7 +142,7 @@ class _Lowerings:
         shares = np.zeros((len(self.frame.rows), len(made.rows)))
         for fused, row, count in launched.occurrences:
             shares[fused, row] += count / self.frame.rows[fused].count
-        return _stack(made, evaluated, self.length), shares
+        return _stack(made, evaluated, self.grid), shares
 
 
 class _Bound:
@@ -191,10 +196,6 @@ def _entering(graph: Graph, binder: Binder) -> Count:
     return _total(tuple(((v.shape, v.dtype), 1) for v in shapes), binder)[0]
 
 
-def _spread(value: Count, length: int) -> Array:
-    return np.broadcast_to(np.asarray(value, dtype=np.float64), (length,))
-
-
 _FIELDS = [
     "macs",
     "worked_macs",
@@ -230,22 +231,16 @@ _HISTORY = [
 ]
 
 
-def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], length: int) -> KernelColumns:
-    rows = len(evaluated)
-    arrays: dict[str, Any] = {}
-    for name in [*_FIELDS, *(_HISTORY if frame.spans else ())]:
-        column = [e[name] for e in evaluated]
-        constant = all(np.ndim(value) == 0 for value in column)
-        if constant:
-            arrays[name] = np.array(column, dtype=np.float64).reshape(rows, 1)
-        else:
-            arrays[name] = np.array([_spread(value, length) for value in column])
+def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], grid: Grid) -> KernelColumns:
+    arrays: dict[str, Any] = {
+        name: stacked([e[name] for e in evaluated], grid)
+        for name in [*_FIELDS, *(_HISTORY if frame.spans else ())]
+    }
     return KernelColumns(
         kind=np.array([e["kind"] for e in evaluated], dtype=np.int64),
-        count=np.array([row.count for row in frame.rows], dtype=np.float64).reshape(rows, 1),
-        operators=np.array([len(row.operators) for row in frame.rows], dtype=np.float64).reshape(
-            rows, 1
-        ),
+        count=stacked([row.count for row in frame.rows], grid),
+        operators=stacked([len(row.operators) for row in frame.rows], grid),
+        grid=grid,
         **arrays,
     )
 

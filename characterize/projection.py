@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from characterize import cautions, features, fusion, hardware
-from characterize.columns import KINDS, Array, KernelColumns, KernelEstimate
+from characterize.columns import KINDS, Array, KernelColumns, KernelEstimate, spread
 from characterize.errors import InvalidValueError, UnsupportedError, unknown
 from characterize.features import Columns
 from characterize.hardware import Profile
@@ -79,10 +79,9 @@ def project_columns(
     """One device, all configurations of ``columns`` at once."""
     chosen = device_precision(profile, precision)
     kernels = columns.kernels
-    count = kernels.count
     estimate, latency, dynamic = totals(kernels, profile, chosen, stack)
     low, high = profile.band(stack.value)
-    parts = np.stack([estimate.compute_s, estimate.memory_s, estimate.overhead_s])
+    parts = (estimate.compute_s, estimate.memory_s, estimate.overhead_s)
     return DeviceProjection(
         profile=profile,
         precision=chosen,
@@ -92,10 +91,12 @@ def project_columns(
         latency_high_s=latency * high,
         energy_static_j=latency * hardware.static_power_w(profile),
         energy_dynamic_j=dynamic,
-        memory_bytes=(kernels.memory_bytes(chosen) * count).sum(axis=0),
+        memory_bytes=spread(
+            (kernels.memory_bytes(chosen) * kernels.count).sum(axis=0), kernels.grid
+        ),
         peak_memory_bytes=columns.peak_memory_bytes(chosen),
-        tiles=(estimate.tiles * count).sum(axis=0),
-        bottleneck=_bottleneck(parts, estimate.latency_s * count),
+        tiles=(estimate.tiles * kernels.repeats).sum(axis=0),
+        bottleneck=_bottleneck(parts, estimate.latency_s * kernels.repeats),
         caution_flags=cautions.flags(kernels, estimate, profile, chosen, stack),
     )
 
@@ -105,17 +106,20 @@ def totals(
 ) -> tuple[KernelEstimate, Array, Array]:
     """Estimates of the kernels, and seconds and dynamic joules of the whole network, ``[N]``."""
     estimate = hardware.estimate(kernels, profile, precision, stack)
-    latency = (estimate.latency_s * kernels.count).sum(axis=0) + profile.inference_overhead_s
-    dynamic = (estimate.compute_energy_j + estimate.memory_energy_j) * kernels.count
+    latency = (estimate.latency_s * kernels.repeats).sum(axis=0) + profile.inference_overhead_s
+    dynamic = (estimate.compute_energy_j + estimate.memory_energy_j) * kernels.repeats
     energy = dynamic.sum(axis=0)
     return estimate, hardware.capped_latency_s(profile, latency, energy), energy
 
 
-def _bottleneck(parts: Array, latency: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _bottleneck(parts: tuple[Array, ...], latency: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Which of compute, memory and launch binds the kernels that most of the time goes to."""
-    binding = parts.argmax(axis=0)
-    shares = np.stack([np.where(binding == i, latency, 0.0).sum(axis=0) for i in range(len(parts))])
-    return np.asarray(shares.argmax(axis=0))
+    compute, memory, launch = parts
+    by_compute = (compute >= memory) & (compute >= launch)
+    by_memory = ~by_compute & (memory >= launch)
+    shares = [(latency * mask).sum(axis=0) for mask in (by_compute, by_memory)]
+    rest = latency.sum(axis=0) - shares[0] - shares[1]
+    return np.asarray(np.stack([*shares, rest]).argmax(axis=0))
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ class Projection:
         frame, columns = self.columns.skeleton, self.columns.kernels
         estimate = device.estimate
         memory = columns.memory_bytes(device.precision)
-        live = self.columns.live_elements * device.precision.bytes + self.columns.live_fixed_bytes
+        live = self.columns.live_bytes(device.precision)
 
         def at(array: Array, row: int) -> float:
             return float(array[row, i if array.shape[1] > 1 else 0])

@@ -25,7 +25,7 @@ def kernel(kind: KernelKind, **named: float) -> KernelColumns:
     table: dict[str, Any] = {
         name: ONE if name in ("count", "groups", "kernel_area", "stride", "operators") else NONE
         for name in KernelColumns.__dataclass_fields__
-        if name not in ("kind", "lowerings") and not name.endswith("distance")
+        if name not in ("kind", "grid", "lowerings") and not name.endswith("distance")
     }
     table |= {name: np.array([[float(value)]]) for name, value in named.items()}
     table["worked_macs"] = table["macs"]

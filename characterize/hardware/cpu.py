@@ -27,7 +27,7 @@ from characterize.hardware import catalogue, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
 from characterize.hardware.residency import Cache
-from characterize.hardware.roofline import columns_shape, smooth_maximum, tiles, traffic, work
+from characterize.hardware.roofline import smooth_maximum, tiles, traffic, work
 from characterize.records import KernelKind, Precision, Stack
 
 DONOR: Final = "intel_i9_10940x"
@@ -76,21 +76,19 @@ def simd_cores(
     launched, shares = columns.launched(autocast=False, split_bias=False)
     weights = (launched.weight_elements * launched.count).sum(axis=0, keepdims=True)
     parts = kernel_times(launched, Device.of(profile, precision), known, weights)
-    if shares is not None:
-        parts = tuple(shares @ part for part in parts)
-    compute, memory, latency = parts
+    flat = [launched.flat(part) for part in parts]
+    compute, memory, latency = flat if shares is None else (shares @ part for part in flat)
     matrix_flops, vector_flops = work(columns)
     moved = traffic(columns, profile, precision)
-    shape = columns_shape(columns)
     energy = matrix_flops * profile.j_per_flop(precision)
     energy = energy + vector_flops * profile.vector_j_per_flop(precision)
     return KernelEstimate(
-        latency_s=np.broadcast_to(latency, shape),
-        compute_s=np.broadcast_to(compute, shape),
-        memory_s=np.broadcast_to(memory, shape),
-        overhead_s=np.broadcast_to(latency - np.maximum(compute, memory), shape),
+        latency_s=latency,
+        compute_s=compute,
+        memory_s=memory,
+        overhead_s=latency - np.maximum(compute, memory),
         tiles=tiles(columns, profile, precision),
-        compute_energy_j=np.broadcast_to(energy, shape),
+        compute_energy_j=energy,
         memory_energy_j=moved.off_chip * profile.memory_j_per_byte
         + moved.on_chip * profile.on_chip_j_per_byte,
     )

@@ -72,11 +72,12 @@ def model(name: str) -> ExecutionModel:
 def estimate(
     columns: KernelColumns, profile: Profile, precision: Precision | str, stack: Stack | str
 ) -> KernelEstimate:
-    """Latency and dynamic energy of every kernel and configuration on one device.
+    """Latency and dynamic energy of every kernel and configuration on one device, ``[K, N]``.
 
     Raises:
         UnsupportedError: the device lacks ``precision``.
     """
     wanted = Precision(precision)
     profile.require(wanted)
-    return model(profile.execution_model)(columns, profile, wanted, Stack(stack))
+    found = model(profile.execution_model)(columns, profile, wanted, Stack(stack))
+    return found.flat(columns)

@@ -31,7 +31,7 @@ from characterize.hardware import catalogue, clocks, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.gpu_kernels import Device, Efficiencies, Times, clocked, kernel_times
 from characterize.hardware.record import Profile
-from characterize.hardware.roofline import columns_shape, traffic, work
+from characterize.hardware.roofline import traffic, work
 from characterize.records import Precision, Stack
 
 DISPATCH_SHARPNESS: Final = 4.0
@@ -45,18 +45,18 @@ def simt_waves(
     known = efficiencies(profile, stack)
     autocast = precision is Precision.FP16  # whoever runs in bf16 converts the weights, once
     launched, shares = columns.launched(autocast=autocast, split_bias=True)
-    full = kernel_times(launched, Device.of(profile, precision), known)
+    full = kernel_times(launched, Device.of(profile, precision), known).flat(launched)
     energy = energies(columns, profile, precision)
     budget = clocks.Budget.of(profile)
     load = clocks.Load(
-        (energy.operations_j * columns.count).sum(axis=0),
-        (energy.bytes_j * columns.count).sum(axis=0),
-        lambda clock, which: step_seconds(launched.count, full, clock, which, known),
+        (energy.operations_j * columns.repeats).sum(axis=0),
+        (energy.bytes_j * columns.repeats).sum(axis=0),
+        lambda clock, which: step_seconds(launched.repeats, full, clock, which, known),
     )
-    shape = columns_shape(columns)
+    shape = energy.bytes_j.shape
     clock = clocks.sustained(load, budget, shape[1])
     times = full if clock.min() == 1.0 else clocked(full, clock, known)
-    step = step_factor(launched.count, times.kernel_s, known["dispatch"])
+    step = step_factor(launched.repeats, times.kernel_s, known["dispatch"])
     compute, memory, kernel = (
         folded(part, shares) for part in (times.compute_s, times.memory_s, times.kernel_s)
     )
@@ -71,7 +71,7 @@ def simt_waves(
         compute_s=np.broadcast_to(compute, shape),
         memory_s=np.broadcast_to(memory, shape),
         overhead_s=np.broadcast_to(latency - np.maximum(compute, memory), shape),
-        tiles=np.broadcast_to(tile_counts(columns), shape),
+        tiles=tile_counts(columns),
         compute_energy_j=np.broadcast_to(
             energy.operations_j * budget.energy_share(clock) + active_j, shape
         ),
@@ -92,10 +92,10 @@ def energies(columns: KernelColumns, profile: Profile, precision: Precision) -> 
     matrix_flops, vector_flops = work(columns)
     moved = traffic(columns, profile, precision)
     operations = matrix_flops * profile.j_per_flop(precision)
-    return Energies(
-        operations + vector_flops * profile.vector_j_per_flop(precision),
-        moved.off_chip * profile.memory_j_per_byte + moved.on_chip * profile.on_chip_j_per_byte,
-    )
+    operations = operations + vector_flops * profile.vector_j_per_flop(precision)
+    bytes_j = moved.off_chip * profile.memory_j_per_byte
+    bytes_j = bytes_j + moved.on_chip * profile.on_chip_j_per_byte
+    return Energies(columns.flat(operations), columns.flat(bytes_j))
 
 
 def step_seconds(
@@ -115,7 +115,7 @@ def _without_autocast(
 ) -> Array:
     """At most 1: casting weights at every step can cost more than it saves, then nobody casts."""
     wide = simt_waves(columns, profile, Precision.FP32, stack).latency_s
-    total, other = ((part * columns.count).sum(axis=0) for part in (latency, wide))
+    total, other = ((columns.flat(part) * columns.repeats).sum(axis=0) for part in (latency, wide))
     return np.minimum(1.0, np.divide(other, total, out=np.ones_like(total), where=total > 0))
 
 

@@ -61,6 +61,11 @@ class Times:
     memory_s: Array
     kernel_s: Array  # both, overlapped, and the launch
 
+    def flat(self, columns: KernelColumns) -> Times:
+        """The same over all configurations of a grid, one after another."""
+        parts = (self.compute_s, self.memory_s, self.kernel_s)
+        return Times(*(columns.flat(part) for part in parts))
+
 
 def kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) -> Times:
     """Seconds that each launched kernel takes."""
@@ -101,13 +106,17 @@ def _where(
     mask: Mask, otherwise: Array, of: Callable[[KernelColumns], Array], columns: KernelColumns
 ) -> Array:
     """``of`` the rows where the mask holds for some configuration, ``otherwise`` in the others."""
-    rows = np.flatnonzero(np.broadcast_to(mask, (len(columns.kind), mask.shape[1])).any(axis=1))
+    kernels = len(columns.kind)
+    anywhere = mask.reshape(len(mask), -1).any(axis=1)
+    rows = np.flatnonzero(np.broadcast_to(anywhere, kernels))
     if not len(rows):
         return otherwise
     found = of(columns.rows(rows))
-    width = max(otherwise.shape[1], found.shape[1])
-    result = np.broadcast_to(otherwise, (len(columns.kind), width)).copy()
-    result[rows] = np.where(mask[rows] if len(mask) > 1 else mask, found, result[rows])
+    own = mask[rows] if len(mask) > 1 else mask
+    shape = np.broadcast_shapes(otherwise.shape[1:], found.shape[1:], own.shape[1:])
+    result = np.empty((kernels, *shape))
+    result[:] = otherwise
+    result[rows] = found if own.all() else np.where(own, found, result[rows])
     return result
 
 

@@ -44,22 +44,51 @@ class Tally:
         self.invalid.update(other.invalid)
 
 
+Parts = tuple[tuple[Sizes, features.Skeleton], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A block with the templates that its configurations are evaluated on; no longer needs a tracer."""
+
+    block: Block
+    family: Any
+    parts: Parts  # sizes, and the distinct kernels that hold there
+    tally: Tally
+
+    def projected(
+        self, profiles: Sequence[Profile], base: Profile
+    ) -> Iterator[tuple[Sizes, projections.Projection]]:
+        """Sizes and projections of all configurations that go together."""
+        for sizes, frame in self.parts:
+            columns = features.columns(frame, sizes)
+            yield sizes, projections.project(columns, profiles, self.block.precision, base)
+
+    def tables(self, profiles: Sequence[Profile], base: Profile) -> tuple[list[pa.Table], Tally]:
+        """The rows of the block, device by device, and how many configurations it has and lacks."""
+        found: list[pa.Table] = []
+        for sizes, result in self.projected(profiles, base):
+            labels = _labels(self.block, self.family, sizes, len(result.columns.parameters))
+            found.extend(table(result, device, labels) for device in result.devices)
+        rows = sum(each.num_rows for each in found)
+        return found, Tally(self.tally.configurations, rows, self.tally.invalid)
+
+
+def plan(block: Block, family: Any, keep: store.Store | None) -> Plan:
+    """Which templates the configurations of a block take; traces those that nobody has."""
+    tally = Tally(configurations=len(block))
+    holds = family.holds({**block.fixed, **_parameters(block)})
+    valid = np.broadcast_to(holds, block.shape)
+    if not valid.all():
+        _explain(block, family, valid, tally)
+    return Plan(block, family, tuple(_parts(block, family, valid, tally, keep)), tally)
+
+
 def evaluate(
     block: Block, family: Any, profiles: Sequence[Profile], base: Profile, keep: store.Store | None
 ) -> tuple[list[pa.Table], Tally]:
     """The rows of a block, device by device, and how many configurations it has and lacks."""
-    tally = Tally(configurations=len(block))
-    tables: list[pa.Table] = []
-    valid = np.broadcast_to(family.holds({**block.fixed, **_parameters(block)}), (len(block),))
-    if not valid.all():
-        _explain(block, family, valid, tally)
-    for sizes, columns in _evaluated(block, family, valid, tally, keep):
-        result = projections.project(columns, profiles, block.precision, base)
-        labels = _labels(block, family, sizes)
-        for device in result.devices:
-            tables.append(table(result, device, labels))
-            tally.rows += len(sizes["batch"])
-    return tables, tally
+    return plan(block, family, keep).tables(profiles, base)
 
 
 def _parameters(block: Block) -> dict[str, Any]:
@@ -74,38 +103,40 @@ def _explain(block: Block, family: Any, valid: Any, tally: Tally) -> None:
         holds = np.broadcast_to(rule.holds(*rule.arguments(full)), valid.shape)
         broken = left & ~holds
         if broken.any():
-            values = [int(v[broken][0]) if np.ndim(v) else v for v in rule.arguments(full)]
+            values = [
+                int(np.broadcast_to(v, valid.shape)[broken][0]) if np.ndim(v) else v
+                for v in rule.arguments(full)
+            ]
             tally.invalid[f"{family.name}: {rule.explain(*values)}"] += int(broken.sum())
             left = left & holds
     if left.any():
         tally.invalid[f"{family.name}: a parameter outside its range"] += int(left.sum())
 
 
-def _evaluated(
+def _parts(
     block: Block, family: Any, valid: Any, tally: Tally, keep: store.Store | None
-) -> Iterator[tuple[Sizes, features.Columns]]:
-    """Columns for all valid configurations, template by template: each holds where its guards do."""
+) -> Iterator[tuple[Sizes, features.Skeleton]]:
+    """All valid configurations, template by template: each holds where its guards do."""
     left = valid.copy()
+    sizes = block.sizes
     while left.any():
         first = int(left.argmax())
+        chosen = block.configuration(first)
         asked = session.Subject(
-            family.name, family.name, _items(family, block.configuration(first)),
-            int(block.sizes["batch"][first]), str(family.version),
-        )  # fmt: skip
+            family.name, family.name, _items(family, chosen), chosen["batch"], str(family.version)
+        )
         try:
             frame = session.frame(asked, block.stack, keep)
         except errors.TraceError as error:
             tally.invalid[str(error)] += 1
-            left[first] = False
+            left.flat[first] = False
             continue
         guards = frame.graph.graph.guards
-        holds = left & np.broadcast_to(symbols.holds(guards, block.sizes), left.shape)
-        if not holds[first]:
+        holds = left & np.broadcast_to(symbols.holds(guards, sizes), left.shape)
+        if not holds.flat[first]:
             msg = f"The template of {family.name} does not hold where it was traced."
             raise errors.TraceError(msg)
-        whole = bool(holds.all())
-        sizes = block.sizes if whole else {k: v[holds] for k, v in block.sizes.items()}
-        yield sizes, features.columns(frame, sizes)
+        yield (sizes if holds.all() else block.part(holds)), frame
         left = left & ~holds
 
 
@@ -113,14 +144,17 @@ def _items(family: Any, values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...
     return tuple((p.name, values[p.name]) for p in family.parameters)
 
 
-def _labels(block: Block, family: Any, sizes: Sizes) -> dict[str, Any]:
-    values = {**block.fixed, **sizes}
+def _labels(block: Block, family: Any, sizes: Sizes, length: int) -> dict[str, Any]:
+    """What rows are of, as Arrow columns: the same ones for every device."""
+    shape = np.broadcast_shapes((1,), *(np.shape(size) for size in sizes.values()))
+    spread = {
+        n: np.broadcast_to(v, shape).reshape(-1) if np.ndim(v) else v for n, v in sizes.items()
+    }
+    values = {**block.fixed, **spread}
     names = [parameter.name for parameter in family.parameters]
-    return {
-        "model": family.name,
-        "family": family.name,
-        **{name: values[name] for name in names},
-        "batch": sizes["batch"],
+    found = {"model": family.name, "family": family.name, **{n: values[n] for n in names}}
+    return {name: _column(value, length) for name, value in found.items()} | {
+        "batch": np.broadcast_to(np.asarray(spread["batch"]), length)
     }
 
 

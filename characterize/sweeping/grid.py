@@ -1,7 +1,7 @@
 """The space of a sweep: axes, the topologies among them, and blocks of configurations.
 
 A parameter that only scales sizes stays a symbol, so all of its values share a template; one that
-changes the topology selects the template. A block is one topology and a run of sizes, as arrays.
+changes the topology selects the template. A block is one topology and a grid of sizes.
 """
 
 from __future__ import annotations
@@ -19,30 +19,79 @@ from characterize import errors, models
 from characterize.models import Family
 from characterize.records import Precision, Stack
 
-Sizes = dict[str, NDArray[np.int64]]
+Sizes = dict[str, Any]  # parameter -> an integer, or an array over the grid of a block
 BLOCK = 1 << 16  # configurations: large enough for NumPy, small enough for caches and memory
 
 
 @dataclass(frozen=True)
 class Block:
-    """A run of configurations of one topology, precision and stack.
+    """A part of the space: one topology, precision and stack, and a grid of sizes.
 
-    ``sizes`` has an array for every parameter that is a symbol, the batch among them.
+    ``axes`` has the values of every parameter that is a symbol, the batch among them; configurations
+    are counted through with the last axis running fastest.
     """
 
     index: int
     fixed: Mapping[str, Any]
-    sizes: Sizes
+    axes: Mapping[str, NDArray[np.int64]]
     precision: str
     stack: Stack
 
     def __len__(self) -> int:
-        return len(self.sizes["batch"])
+        return math.prod(len(values) for values in self.axes.values())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes that have more than one value; (1,) if none has."""
+        return tuple(len(values) for values in self.axes.values() if len(values) > 1) or (1,)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Sizes over the grid: an integer for an axis of one value, else an array of one axis."""
+        return mesh(self.axes)
+
+    def part(self, mask: NDArray[np.bool_]) -> Sizes:
+        """Sizes of the configurations where a mask over the grid holds.
+
+        On a grid of their own where they make one, else as arrays with one entry a configuration.
+        """
+        several = [name for name, values in self.axes.items() if len(values) > 1]
+        if not several:
+            return self.sizes
+        others = [tuple(k for k in range(mask.ndim) if k != axis) for axis in range(mask.ndim)]
+        kept = [np.flatnonzero(mask.any(axis=along)) for along in others]
+        if mask[np.ix_(*kept)].all():
+            some = dict(zip(several, kept, strict=True))
+            return mesh({n: v[some[n]] if n in some else v for n, v in self.axes.items()})
+        places = dict(zip(several, np.nonzero(mask), strict=True))
+        return {
+            name: values[places[name]] if name in places else int(values[0])
+            for name, values in self.axes.items()
+        }
 
     def configuration(self, position: int) -> dict[str, Any]:
-        """Every family parameter of one configuration."""
-        sizes = {k: int(v[position]) for k, v in self.sizes.items() if k != "batch"}
-        return {**self.fixed, **sizes}
+        """Every family parameter of one configuration, and the batch."""
+        places = np.unravel_index(position, [len(values) for values in self.axes.values()])
+        chosen = zip(self.axes.items(), places, strict=True)
+        return {**self.fixed, **{name: int(values[place]) for (name, values), place in chosen}}
+
+
+def mesh(axes: Mapping[str, NDArray[np.int64]]) -> Sizes:
+    """Axes spread over the dimensions of a grid, one a dimension; one of a single value is a number.
+
+    >>> [np.shape(v) for v in mesh({"a": np.arange(2), "b": np.arange(1), "c": np.arange(3)}).values()]
+    [(2, 1), (), (1, 3)]
+    """
+    several = [name for name, values in axes.items() if len(values) > 1]
+    found: Sizes = {}
+    for name, values in axes.items():
+        if name in several:
+            shape = [1] * len(several)
+            shape[several.index(name)] = len(values)
+            found[name] = values.reshape(shape)
+        else:
+            found[name] = int(values[0])
+    return found
 
 
 @dataclass(frozen=True)
@@ -67,20 +116,19 @@ class Grid:
         return per_stack * len(self.precisions) * len(self.stacks)
 
     def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """The whole space, in an order that never changes."""
-        names = self.open
-        fixed = [name for name in self.axes if name not in names]
-        values = [np.asarray(self.axes[name], dtype=np.int64) for name in names]
-        shape = tuple(len(v) for v in values)
-        total = math.prod(shape)
-        index = 0
+        """The whole space, in an order that never changes; blocks of at most ``size``."""
+        fixed = [name for name in self.axes if name not in self.open]
         outer = itertools.product(self.stacks, self.precisions, *(self.axes[n] for n in fixed))
+        index = 0
         for stack, precision, *chosen in outer:
-            for start in range(0, total, size):
-                places = np.unravel_index(np.arange(start, min(start + size, total)), shape)
-                sizes = {n: v[p] for n, v, p in zip(names, values, places, strict=True)}
-                yield Block(index, dict(zip(fixed, chosen, strict=True)), sizes, precision, stack)
+            for axes in _pieces(self._sizes(), size):
+                yield Block(index, dict(zip(fixed, chosen, strict=True)), axes, precision, stack)
                 index += 1
+
+    def _sizes(self) -> dict[str, NDArray[np.int64]]:
+        """The axes that share a template; the longest runs fastest, which NumPy likes best."""
+        names = sorted(self.open, key=lambda name: len(self.axes[name]))
+        return {name: np.asarray(self.axes[name], dtype=np.int64) for name in names}
 
     def description(self) -> dict[str, Any]:
         """What the sweep is of, in plain values: part of its key."""
@@ -91,6 +139,24 @@ class Grid:
             "precisions": list(self.precisions),
             "stacks": [stack.value for stack in self.stacks],
         }
+
+
+def _pieces(
+    axes: Mapping[str, NDArray[np.int64]], size: int
+) -> Iterator[dict[str, NDArray[np.int64]]]:
+    """Grids of at most ``size`` that make up a grid: whole inner axes, runs of one, single outer ones."""
+    names, inner = list(axes), 1
+    while names and inner * len(axes[names[-1]]) <= size:
+        inner *= len(axes[names.pop()])
+    if not names:
+        yield dict(axes)
+        return
+    cut = names.pop()
+    runs = np.array_split(axes[cut], -(-len(axes[cut]) // max(1, size // inner)))
+    for chosen in itertools.product(*(axes[name] for name in names)):
+        single = {name: np.array([value]) for name, value in zip(names, chosen, strict=True)}
+        for run in runs:
+            yield {**axes, **single, cut: run}
 
 
 def grid(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from characterize import projection as projections
 from characterize.hardware import Profile
 from characterize.sweeping import catalogue, evaluation, sinks
 from characterize.sweeping.evaluation import Tally
-from characterize.sweeping.grid import Grid, grid
+from characterize.sweeping.grid import BLOCK, Grid, grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +59,10 @@ class Sweep:
 
 Report = Callable[[Progress], None]
 MEMORY_ROWS = 20_000_000
+WORKERS = 4
+BLOCK_ROWS = 1 << 18
+_LEAST = 1 << 10
+BLOCKS = 2  # raised when the space is cut otherwise: the parts of a sweep are numbered by block
 
 
 def sweep(
@@ -112,7 +118,7 @@ def key(space: Grid, profiles: Sequence[Profile], base: Profile) -> str:
             **space.description(),
             "profiles": [profile.content_hash for profile in profiles],
             "baseline": base.content_hash,
-            "code": [__version__, projections.MODEL_VERSION],
+            "code": [__version__, projections.MODEL_VERSION, BLOCKS],
         }
     )
 
@@ -125,10 +131,12 @@ def sweep_to(
     baseline: str | None = None,
     progress: Report | None = None,
     keep: store.Store | None = None,
+    workers: int | None = None,
 ) -> Sweep:
     """Run a sweep into a sink, a file, or (``None``) parts beside the store.
 
     What is written stays written: after an interrupt the same call goes on where it was.
+    ``workers`` are threads, by default one a core up to four.
     """
     profiles, left = _profiles(space, hardware)
     base = projections.choose_baseline(profiles, baseline)
@@ -141,11 +149,13 @@ def sweep_to(
         catalogue.describe(place, _manifest(digest, space, profiles, complete=False))
     elif isinstance(sink, Path):
         sink = sinks.File(sink)
-    tally, resumed, elapsed = _run(space, sink, profiles, base, shelf, progress)
+    run = _Run(space, sink, profiles, base, progress)
+    run.run(shelf, workers or min(WORKERS, os.cpu_count() or 1))
     if place is not None:
         catalogue.describe(place, _manifest(digest, space, profiles, complete=True))
     names = tuple(profile.name for profile in profiles)
-    return Sweep(digest, space, names, tuple(p.name for p in left), tally, elapsed, resumed)
+    lacking = tuple(profile.name for profile in left)
+    return Sweep(digest, space, names, lacking, run.tally, run.elapsed_s, run.resumed)
 
 
 def _manifest(
@@ -171,43 +181,80 @@ def _profiles(
     return kept, left
 
 
-def _run(
-    space: Grid,
-    sink: sinks.Sink,
-    profiles: Sequence[Profile],
-    base: Profile,
-    shelf: store.Store,
-    progress: Report | None,
-) -> tuple[Tally, int, float]:
-    tally = Tally()
-    resumed = 0
-    begun = time.perf_counter()
-    pending: Future[None] | None = None
-    with ThreadPoolExecutor(1, thread_name_prefix="characterize-write") as writer:
-        for block in space.blocks():
-            before = sink.done(block.index)
-            if before is not None:
-                tally.add(before)
-                resumed += before.configurations
-            else:
-                tables, counted = evaluation.evaluate(block, space.family, profiles, base, shelf)
-                if pending is not None:
-                    pending.result()  # one block ahead at most: memory stays bounded
-                pending = writer.submit(sink.write, block.index, tables, counted)
-                tally.add(counted)
-            if progress is not None:
-                progress(_progress(space, tally, begun))
-        if pending is not None:
-            pending.result()
-        sink.close()
-    return tally, resumed, time.perf_counter() - begun
+class _Run:
+    """Blocks on their way: planned here, evaluated by threads, counted in their order.
+
+    Planning may trace, which is for one thread; NumPy and Arrow let go of the interpreter's lock.
+    """
+
+    def __init__(
+        self,
+        space: Grid,
+        sink: sinks.Sink,
+        profiles: Sequence[Profile],
+        base: Profile,
+        progress: Report | None,
+    ) -> None:
+        self._space, self._sink, self._progress = space, sink, progress
+        self._profiles, self._base = profiles, base
+        self._begun = time.perf_counter()
+        self.tally = Tally()
+        self.resumed = 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._begun
+
+    def run(self, shelf: store.Store, workers: int) -> None:
+        """Every block that is not done yet; at most one more than there are threads waits."""
+        waiting: deque[tuple[int, Future[_Made]]] = deque()
+        with ThreadPoolExecutor(workers, thread_name_prefix="characterize-sweep") as pool:
+            try:
+                for block in self._space.blocks(block_size(self._profiles)):
+                    before = self._sink.done(block.index)
+                    if before is not None:
+                        self.resumed += before.configurations
+                        self._count(before)
+                        continue
+                    planned = evaluation.plan(block, self._space.family, shelf)
+                    waiting.append((block.index, pool.submit(self._make, planned)))
+                    if len(waiting) > workers:
+                        self._finish(*waiting.popleft())
+                while waiting:
+                    self._finish(*waiting.popleft())
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        self._sink.close()
+
+    def _make(self, planned: evaluation.Plan) -> _Made:
+        tables, counted = planned.tables(self._profiles, self._base)
+        if self._sink.in_any_order:
+            self._sink.write(planned.block.index, tables, counted)
+            tables = []
+        return tables, counted
+
+    def _finish(self, index: int, job: Future[_Made]) -> None:
+        tables, counted = job.result()
+        if not self._sink.in_any_order:
+            self._sink.write(index, tables, counted)
+        self._count(counted)
+
+    def _count(self, counted: Tally) -> None:
+        self.tally.add(counted)
+        if self._progress is not None:
+            self._progress(
+                Progress(
+                    self.tally.configurations, self._space.configurations, self.tally.rows,
+                    self.tally.refused, self.elapsed_s,
+                )
+            )  # fmt: skip
 
 
-def _progress(space: Grid, tally: Tally, begun: float) -> Progress:
-    return Progress(
-        tally.configurations,
-        space.configurations,
-        tally.rows,
-        tally.refused,
-        time.perf_counter() - begun,
-    )
+_Made = tuple[list[Any], Tally]  # tables that are still to be written, and what was counted
+
+
+def block_size(profiles: Sequence[Profile]) -> int:
+    """Configurations of a block: fewer on many devices, so that memory stays bounded."""
+    return max(_LEAST, min(BLOCK, BLOCK_ROWS // len(profiles)))

@@ -25,6 +25,8 @@ FORMATS = (".parquet", ".csv", ".json")
 class Sink(Protocol):
     """Takes the tables of one block after another."""
 
+    in_any_order: bool  # whether blocks may be written as they come, by several threads
+
     def done(self, index: int) -> Tally | None:
         """What a block counted when it was written before, ``None`` if it is still to do."""
 
@@ -37,6 +39,8 @@ class Sink(Protocol):
 
 class Memory:
     """Keeps all rows."""
+
+    in_any_order = False
 
     def __init__(self) -> None:
         self._tables: list[pa.Table] = []
@@ -69,6 +73,8 @@ def _plain(table: pa.Table) -> pa.Table:
 
 class File:
     """One file, written from the first row to the last."""
+
+    in_any_order = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -119,6 +125,8 @@ class File:
 class Parts:
     """A folder of Parquet parts, one a block, that a stopped sweep goes on from."""
 
+    in_any_order = True
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
@@ -150,7 +158,7 @@ class Parts:
                 tables[0].schema,
                 compression="lz4",
                 use_dictionary=_LOW,
-                write_statistics=True,
+                write_statistics=[name for name in tables[0].column_names if name not in _SPREAD],
             ) as writer:
                 for table in tables:
                     writer.write_table(table)
@@ -165,6 +173,13 @@ class Parts:
     def close(self) -> None:
         """Nothing to finish: every part is whole."""
 
+
+# columns of numbers all over their range: bounds of a part would say nothing
+_SPREAD = {
+    "parameters", "macs", "flops", "memory_bytes", "peak_memory_bytes", "fits", "intensity", "tiles",
+    "latency_s", "latency_low_s", "latency_high_s", "throughput_per_s", "energy_j",
+    "energy_static_j", "energy_dynamic_j", "power_w", "speedup",
+}  # fmt: skip
 
 # columns with few distinct values; the others are cheaper written plainly
 _LOW = [
