@@ -13,7 +13,7 @@ from typing import Any
 from characterize.errors import BrokenRecordError
 from characterize.records import Frozen, Graph, Operator, Role, Value
 
-FORMAT = 1
+FORMAT = 2
 
 
 def encode(graph: Graph) -> bytes:

@@ -61,8 +61,9 @@ def simt_waves(
         folded(part, shares) for part in (times.compute_s, times.memory_s, times.kernel_s)
     )
     latency, busy = kernel * step, kernel
-    if shares is not None and autocast and Precision.FP32 in profile.peak_flops_per_s:
-        less = _without_autocast(columns, profile, stack, latency)
+    wide = [p for p in (Precision.TF32, Precision.FP32) if p in profile.peak_flops_per_s]
+    if shares is not None and autocast and wide:
+        less = _without_autocast(columns, profile, wide[0], stack, latency)
         latency, busy = latency * less, busy * less
         compute, memory = np.minimum(compute, latency), np.minimum(memory, latency)
     active_j = budget.busy_w(clock) * busy
@@ -111,11 +112,15 @@ def step_seconds(
 
 
 def _without_autocast(
-    columns: KernelColumns, profile: Profile, stack: Stack, latency: Array
+    columns: KernelColumns, profile: Profile, wide: Precision, stack: Stack, latency: Array
 ) -> Array:
-    """At most 1: casting weights at every step can cost more than it saves, then nobody casts."""
-    wide = simt_waves(columns, profile, Precision.FP32, stack).latency_s
-    total, other = ((columns.flat(part) * columns.repeats).sum(axis=0) for part in (latency, wide))
+    """At most 1: casting weights at every step can cost more than it saves, then nobody casts.
+
+    ``wide`` is the fastest format that reads fp32 weights as they are.
+    """
+    uncast = simt_waves(columns, profile, wide, stack).latency_s
+    parts = (latency, uncast)
+    total, other = ((columns.flat(part) * columns.repeats).sum(axis=0) for part in parts)
     return np.minimum(1.0, np.divide(other, total, out=np.ones_like(total), where=total > 0))
 
 

@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 
 from characterize import costs, models, symbols
-from characterize.records import Graph
+from characterize.records import Frozen, Graph
 from characterize.tracing import modules
 from characterize.tracing.recorder import Recorder
 
@@ -53,6 +53,16 @@ class _Sizes:
             return self.text(self.environment.replace(size.node.expr))
         return int(size)
 
+    def settled(self) -> dict[str, Any]:
+        """Dimensions that read otherwise at the end of a trace, by how they read when first met.
+
+        A size that turns out to be a number (a batch of one broadcasts) is still a symbol in what
+        was recorded before that; left so, equal shapes would not look equal.
+        """
+        known = dict(self._texts)
+        read = {text: self.text(self.environment.replace(old)) for old, text in known.items()}
+        return {old: new for old, new in read.items() if isinstance(old, str) and old != new}
+
     def guards(self) -> tuple[str, ...]:
         """The conditions under which the trace holds, those on numbers left out."""
         found = []
@@ -84,10 +94,28 @@ def trace_family(
         path = modules.ModulePath(module)
         recorder = Recorder(modules.tensor_names(module), sizes.dim, path)
         indices, outputs = modules.run(module, inputs, {}, recorder, path)
-    graph = recorder.graph(name, indices, modules.leaves(outputs))
+    graph = _settled(recorder.graph(name, indices, modules.leaves(outputs)), sizes.settled())
     guards = tuple(guard for guard in sizes.guards() if not _always(guard, hints))
     graph = replace(graph, symbols=tuple(symbolic), guards=guards)
     return graph if graph.is_symbolic else costs.priced(graph)
+
+
+def _settled(graph: Graph, dims: Mapping[str, Any]) -> Graph:
+    """The graph with dimensions as they read at the end of the trace."""
+    if not dims:
+        return graph
+
+    def settle(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(settle(item) for item in value)
+        return dims.get(value, value) if isinstance(value, str) else value
+
+    values = (replace(value, shape=settle(value.shape)) for value in graph.values)
+    operators = (
+        replace(each, attributes=Frozen({k: settle(v) for k, v in each.attributes.items()}))
+        for each in graph.operators
+    )
+    return replace(graph, values=tuple(values), operators=tuple(operators))
 
 
 def _always(guard: str, hints: Mapping[str, int]) -> bool:
