@@ -244,7 +244,7 @@ def columns_of(layers: list[dict[str, Any]], batches: tuple[int, ...] = (1,)) ->
     """Drawn layers as columns, a configuration a batch."""
     table: dict[str, Any] = {"kind": np.array([KINDS.index(layer["kind"]) for layer in layers])}
     for field in fields(KernelColumns):
-        if field.name in ("kind", "lowerings") or "distance" in field.name:
+        if field.name in ("kind", "lowerings", "grid") or "distance" in field.name:
             continue  # nothing was touched before, nothing is lowered
         default = 1.0 if field.name in ("count", "kernel_area", "stride", "operators") else 0.0
         values = np.array([[float(layer.get(field.name, default))] for layer in layers])
