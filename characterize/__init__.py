@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from characterize.errors import CharacterizeError
     from characterize.fusion import fuse
     from characterize.projection import project
-    from characterize.questions import frontier
+    from characterize.questions import cheapest, frontier, optimize, sensitivities
     from characterize.sweeping import sweep, sweep_models
     from characterize.tracing import trace
 
@@ -30,10 +30,13 @@ __version__ = "0.1.0"
 __all__ = [
     "CharacterizeError",
     "__version__",
+    "cheapest",
     "frontier",
     "fuse",
+    "optimize",
     "project",
     "register_formula",
+    "sensitivities",
     "sweep",
     "sweep_models",
     "trace",
@@ -41,10 +44,13 @@ __all__ = [
 
 _HOMES: Final = {
     "CharacterizeError": ("characterize.errors", "CharacterizeError"),
+    "cheapest": ("characterize.questions", "cheapest"),
     "frontier": ("characterize.questions", "frontier"),
     "fuse": ("characterize.fusion", "fuse"),
+    "optimize": ("characterize.questions", "optimize"),
     "project": ("characterize.projection", "project"),
     "register_formula": ("characterize.costs", "register_formula"),
+    "sensitivities": ("characterize.questions", "sensitivities"),
     "sweep": ("characterize.sweeping", "sweep"),
     "sweep_models": ("characterize.sweeping", "sweep_models"),
     "trace": ("characterize.tracing", "trace"),

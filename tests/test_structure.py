@@ -68,7 +68,10 @@ def test_the_public_names_are_exactly_these():
         "fuse",
         "project",
         "sweep",
+        "cheapest",
         "frontier",
+        "optimize",
+        "sensitivities",
         "sweep_models",
         "register_formula",
         "CharacterizeError",
@@ -79,7 +82,19 @@ def test_the_public_names_are_exactly_these():
 
 
 @pytest.mark.parametrize(
-    "name", ["trace", "fuse", "project", "sweep", "sweep_models", "frontier", "register_formula"]
+    "name",
+    [
+        "trace",
+        "fuse",
+        "project",
+        "sweep",
+        "sweep_models",
+        "frontier",
+        "optimize",
+        "cheapest",
+        "sensitivities",
+        "register_formula",
+    ],
 )
 def test_a_verb_of_the_library_is_a_function_and_stays_one(name):
     # Importing a submodule puts it into its package under its name: no verb may be a module's name.

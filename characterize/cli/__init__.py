@@ -19,7 +19,7 @@ from characterize.cli.parser import Parser
 from characterize.errors import CharacterizeError
 
 VERBS: Final = (
-    "project", "sweep", "hardware", "models", "validate", "calibrate", "report", "store",
+    "project", "sweep", "optimize", "hardware", "models", "validate", "calibrate", "report", "store",
     "dashboard",
 )  # fmt: skip
 """Modules of this package, in the order in which ``--help`` lists them."""

@@ -72,3 +72,15 @@ def _value(item: str) -> Value:
             continue
         return number if math.isfinite(number) else item
     return item
+
+
+def whole(option: str, text: str) -> int:
+    """A whole number from 1 on.
+
+    Raises:
+        InvalidValueError: it is none.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        msg = f"{option} takes a whole number from 1 on, and {text!r} is none."
+        raise InvalidValueError(msg)
+    return int(text)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from characterize import errors
 from characterize.units import si
@@ -77,6 +77,10 @@ class Budget:
     relation: str = "<="
     device: str = ""
 
+    def met(self, values: Any) -> Any:
+        """Whether numbers are within the bound; a NaN never is."""
+        return values <= self.limit if self.relation == "<=" else values >= self.limit
+
     def __str__(self) -> str:
         where = f" on {self.device}" if self.device else ""
         return f"{self.column} {self.relation} {shown(self.column, self.limit)}{where}"
@@ -108,8 +112,13 @@ def budgets(asked: Asked | None, columns: Sequence[str] = MEASURES) -> tuple[Bud
             column(each.column, columns)
             found.append(each)
         else:
-            found.extend(_one(text, columns) for text in _JOINED.split(each) if text.strip())
+            found.extend(_one(text, columns) for text in split(each))
     return tuple(found)
+
+
+def split(text: str) -> list[str]:
+    """The single budgets of a text that joins them by "and" or commas."""
+    return [part for part in _JOINED.split(text) if part.strip()]
 
 
 def _one(text: str, columns: Sequence[str]) -> Budget:
@@ -177,3 +186,11 @@ def sign(name: str, larger: Iterable[str] = ()) -> int:
     """1 where less of a column is better, -1 where more is."""
     known = name in LARGER_IS_BETTER or name in larger
     return -1 if known or name not in MEASURES else 1
+
+
+def bounds_met(known: Iterable[Budget], numbers: Callable[[str], Any], allowed: Any = None) -> Any:
+    """Where all budgets are met, of what is allowed already; ``None`` stands for everything."""
+    for budget in known:
+        met = budget.met(numbers(budget.column))
+        allowed = met if allowed is None else allowed & met
+    return allowed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -59,7 +59,7 @@ def frontier(
     if join is not None:
         whole = whole.joined(join)
     part = whole.where(**(where or {}))
-    asked = [_objective(each, whole) for each in _listed(objectives)]
+    asked = [objective(each, whole.measures, whole.added) for each in _listed(objectives)]
     known = split(whole, budgets)
     part.need([*(name for name, _ in asked), *(budget.column for budget in known)])
     places = feasible_rows(InOrder(part), whole, known)
@@ -79,7 +79,15 @@ def _listed(objectives: Sequence[str] | str) -> list[str]:
     return [each.strip() for each in listed]
 
 
-def _objective(text: str, whole: Rows) -> tuple[str, int]:
+def objective(text: str, columns: Sequence[str], larger: Iterable[str] = ()) -> tuple[str, int]:
+    """The column of an objective, and 1 where less of it is better, -1 where more is.
+
+    >>> objective("latency", ["latency_s"]), objective("max macs", ["macs"])
+    (('latency_s', 1), ('macs', -1))
+
+    Raises:
+        UnknownNameError: there is no such column.
+    """
     word, _, rest = text.partition(" ")
-    name = column(rest.strip() if word in _DIRECTIONS else text, whole.measures)
-    return name, _DIRECTIONS.get(word) or sign(name, whole.larger)
+    name = column(rest.strip() if word in _DIRECTIONS else text, columns)
+    return name, _DIRECTIONS.get(word) or sign(name, larger)

@@ -87,8 +87,7 @@ def feasible_rows(ordered: Ordered, whole: Rows, known: Sequence[Budget]) -> Ind
 
 
 def _condition(numbers: NDArray[np.float64], budget: Budget) -> Callable[[slice], Mask]:
-    compare = np.less_equal if budget.relation == "<=" else np.greater_equal
-    return lambda part: np.asarray(compare(numbers[part], budget.limit))
+    return lambda part: np.asarray(budget.met(numbers[part]))
 
 
 @cache

@@ -138,7 +138,7 @@ def sweep_to(
     What is written stays written: after an interrupt the same call goes on where it was.
     ``workers`` are threads, by default one a core up to four.
     """
-    profiles, left = _profiles(space, hardware)
+    profiles, left = profiles_for(space, hardware)
     base = projections.choose_baseline(profiles, baseline)
     digest = key(space, profiles, base)
     shelf = keep or store.Store()
@@ -150,7 +150,7 @@ def sweep_to(
     elif isinstance(sink, Path):
         sink = sinks.File(sink)
     run = _Run(space, sink, profiles, base, progress)
-    run.run(shelf, workers or min(WORKERS, os.cpu_count() or 1))
+    run.run(shelf, workers_for(workers))
     if place is not None:
         catalogue.describe(place, _manifest(digest, space, profiles, complete=True))
     names = tuple(profile.name for profile in profiles)
@@ -170,10 +170,10 @@ def _manifest(
     }
 
 
-def _profiles(
+def profiles_for(
     space: Grid, hardware: Sequence[str | Profile] | str
 ) -> tuple[list[Profile], list[Profile]]:
-    """Devices that have every precision asked for."""
+    """The devices that have every precision asked for, and those left out."""
     kept, left = projections.supported(hardware, space.precisions[0])
     for precision in space.precisions[1:]:
         kept, more = projections.supported(kept, precision)
@@ -253,6 +253,11 @@ class _Run:
 
 
 _Made = tuple[list[Any], Tally]  # tables that are still to be written, and what was counted
+
+
+def workers_for(asked: int | None) -> int:
+    """Threads that evaluate: as many as asked for, else one a core, up to four."""
+    return asked or min(WORKERS, os.cpu_count() or 1)
 
 
 def block_size(profiles: Sequence[Profile]) -> int:
