@@ -36,33 +36,43 @@ Matrix = np.ndarray[Any, np.dtype[np.float64]]
 # Fitting
 
 
-def fit(features: Matrix, measured: Matrix, least: Matrix | None = None) -> Matrix:
+def fit(
+    features: Matrix, measured: Matrix, least: Matrix | None = None, worth: Matrix | None = None
+) -> Matrix:
     """Non-negative coefficients, at least ``least``, with small relative absolute errors.
 
-    Non-negative least squares on relative errors, re-weighted towards absolute errors: deterministic.
+    Non-negative least squares on relative errors, re-weighted towards absolute errors:
+    deterministic. ``worth`` is what each row counts, by default all the same.
     """
     low = np.zeros(features.shape[1]) if least is None else least
-    weight = np.ones(len(measured))
+    counted = np.ones(len(measured)) if worth is None else worth
+    weight = counted
     found = low
     for _ in range(ROUNDS):
         scaled = features / measured[:, None] * weight[:, None]
         size = np.maximum(np.abs(scaled).max(axis=0), 1e-300)
         found = low + nnls(scaled / size, np.maximum(weight - scaled @ low, 0.0))[0] / size
         error = np.abs(features @ found / measured - 1.0)
-        weight = 1.0 / np.sqrt(np.maximum(error, FLOOR))
+        weight = counted / np.sqrt(np.maximum(error, FLOOR))
         weight /= weight.mean()
     return found
 
 
 def held_out(
-    features: Matrix, measured: Matrix, groups: Sequence[str], least: Matrix | None = None
+    features: Matrix,
+    measured: Matrix,
+    groups: Sequence[str],
+    least: Matrix | None = None,
+    worth: Matrix | None = None,
 ) -> Matrix:
     """Predictions for each group by a fit on all the others."""
     labels = np.asarray(groups)
+    counted = np.ones(len(measured)) if worth is None else worth
     predicted = np.zeros(len(measured))
     for group in sorted(set(labels)):
         judged = labels == group
-        predicted[judged] = features[judged] @ fit(features[~judged], measured[~judged], least)
+        found = fit(features[~judged], measured[~judged], least, counted[~judged])
+        predicted[judged] = features[judged] @ found
     return predicted
 
 
@@ -205,6 +215,7 @@ def boards(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> Non
         (powered.power * powered["mean"])[calm], energy_j[calm],
     )  # fmt: skip
     shipped_boards(folder, traced, known, fits)
+    left_out_boards(folder, traced, fits)
 
 
 SHIPPED: Final = {  # profile -> the system whose fit it holds
@@ -252,6 +263,91 @@ def print_board(board: Board, seconds: Matrix, precision: str) -> None:
     values = [*shares, *seconds[6:]]
     named = ", ".join(f"{k} = {v:.4g}" for k, v in zip(BOARD_TERMS, values, strict=True))
     print(f"[efficiency.engine_{precision}] {named}")
+
+
+# Boards left out: one set of efficiencies for TFLite, scaled by datasheets
+
+
+@dataclass(frozen=True)
+class Datasheet:
+    """What is known of a board that nobody measured: cores x multiply-accumulates x clock, DRAM.
+
+    ``narrow`` is the peak in int8 over that in fp32. Cores without the dot product do 8 int8
+    multiply-accumulates a clock, twice fp32; for the Xavier's Carmel cores, whose pipelines are not
+    published, half of fp32 is assumed, which is what its own measurements come to.
+    """
+
+    large: float  # multiply-accumulates a second in fp32
+    small: float
+    narrow: float
+    bytes_per_s: float
+    clock_hz: float
+
+    @property
+    def rate(self) -> float:
+        """Multiply-accumulates a second that a runtime can use."""
+        return self.large + edge_cpu.SMALL_CORE_SHARE * self.small
+
+
+DATASHEETS: Final = {  # the profiles; of the RK3399 the cores are published, the rest is assumed
+    "rpi4": Datasheet(4 * 4 * 1.5e9, 0.0, 2.0, 12.8e9, 1.5e9),
+    "firefly": Datasheet(2 * 4 * 1.8e9, 4 * 4 * 1.4e9, 2.0, 12.8e9, 1.8e9),
+    "odroid": Datasheet(4 * 4 * 2.4e9, 2 * 4 * 2.015e9, 2.0, 10.56e9, 2.4e9),
+    "xavier": Datasheet(8 * 8 * 2.25e9, 0.0, 0.5, 136.5e9, 2.25e9),
+}
+NARROW_OF_WIDE: Final = np.array([0.5, 0.5, 0.5, 0.25, 0.25, 1.0, 1.0, 1.0])
+"""Time of a term in int8 over fp32 where both reach the same share: rate, bytes, the rest alike."""
+
+
+def datasheet_features(known: Sequence[float], sheet: Datasheet, precision: str) -> list[float]:
+    """The terms of ``edge_cores`` in seconds at the datasheet's figures (overheads at 1 Hz)."""
+    wide = precision == "fp32"
+    rate = sheet.rate * (1.0 if wide else sheet.narrow)
+    moved = (4.0 if wide else 1.0) / sheet.bytes_per_s
+    scale = [1 / rate] * 3 + [
+        moved,
+        moved,
+        0.5 / sheet.rate,
+        1 / sheet.clock_hz,
+        1 / sheet.clock_hz,
+    ]
+    return [feature * each for feature, each in zip(known, scale, strict=True)]
+
+
+def left_out_boards(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
+    """TFLite 2.2 and later on a board that the fit never saw, from its datasheet alone."""
+    known = {name: board_features(columns) for name, columns in traced.items()}
+    table = board_rows(folder)
+    table = table[table.system.str.contains("tflite.*ruy") & table.board.str[:4].ne("hike")]
+    boards_ = table.board.str.replace("rpi4coral", "rpi4")
+    single = np.array(
+        [
+            datasheet_features(known[row.model], DATASHEETS[board], row.precision)
+            for row, board in zip(table.itertuples(), boards_, strict=True)
+        ]
+    )
+    wide = (table.precision == "fp32").to_numpy()[:, None]
+    # both precisions in one fit, no term slower in int8: fp32 = ratio x int8 + more
+    features = np.hstack([np.where(wide, single * NARROW_OF_WIDE, single), single * wide])
+    least = np.r_[[1.0] * 6, [0.0] * 2, (1.0 - NARROW_OF_WIDE[:6]), [0.0] * 2]
+    sizes = table.groupby([boards_, table.precision]).model.transform("size")
+    worth = 1.0 / np.sqrt(sizes.to_numpy())  # a board with four systems does not count fourfold
+    measured = table.lat_p50_ms.to_numpy() / 1e3
+    predicted = held_out(features, measured, list(boards_), least, worth)
+    for precision in ("fp32", "int8"):
+        here = (table.precision == precision).to_numpy()
+        report(f"boards left out, TFLite, {precision}", predicted[here], measured[here])
+        for board in DATASHEETS:
+            these = here & (boards_ == board).to_numpy()
+            report(f"- {board}, {precision}", predicted[these], measured[these])
+    report("boards left out, TFLite, both", predicted, measured)
+    if fits:
+        found = fit(features, measured, least, worth)
+        narrow, more = found[:8], found[8:]
+        for name, values in (("int8", narrow), ("fp32", narrow * NARROW_OF_WIDE + more)):
+            shares = [*(1.0 / np.maximum(values[:6], 1e-30)), *values[6:]]
+            named = ", ".join(f"{k} = {v:.3g}" for k, v in zip(BOARD_TERMS, shares, strict=True))
+            print(f"TYPICAL[{name}] {named} (the last two in clocks)")
 
 
 # Coral Edge TPU

@@ -30,6 +30,9 @@ from characterize.records import Architecture, KernelKind, Precision, Stack
 SHARE: Final = 0.05
 """Of the projected time that a rare path has to take before a row is flagged."""
 
+WIDER: Final = 1.3
+"""Factor on the 80 % interval, in logarithms, of a flagged row (docs/validation.md)."""
+
 Flags = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 _K = KernelKind
@@ -113,6 +116,13 @@ def flags(
             whole = columns.flat(mask)
             found |= _matters(whole, latency, least).astype(np.int8) << bit
     return found
+
+
+def interval(band: tuple[float, float], flags: Flags) -> tuple[Array, Array]:
+    """Factors on the latency of every row that give its 80 % interval, wider where it is flagged."""
+    exponent = np.where(flags > 0, WIDER, 1.0)
+    low, high = band
+    return low**exponent, high**exponent
 
 
 def _matters(mask: Mask, latency: Array, least: Array) -> Mask:

@@ -23,7 +23,7 @@ from characterize.records import Architecture, Bottleneck, Graph, KernelGraph, P
 if TYPE_CHECKING:
     import pandas as pd
 
-MODEL_VERSION = 6
+MODEL_VERSION = 7
 """Raised whenever a change of the code may change a projected number: old stored rows are not used."""
 
 _BOTTLENECKS = (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)
@@ -80,7 +80,8 @@ def project_columns(
     chosen = device_precision(profile, precision)
     kernels = columns.kernels
     estimate, latency, dynamic = totals(kernels, profile, chosen, stack)
-    low, high = profile.band(stack.value)
+    flags = cautions.flags(kernels, estimate, profile, chosen, stack)
+    low, high = cautions.interval(profile.band(stack.value), flags)
     parts = (estimate.compute_s, estimate.memory_s, estimate.overhead_s)
     return DeviceProjection(
         profile=profile,
@@ -97,7 +98,7 @@ def project_columns(
         peak_memory_bytes=columns.peak_memory_bytes(chosen),
         tiles=(estimate.tiles * kernels.repeats).sum(axis=0),
         bottleneck=_bottleneck(parts, estimate.latency_s * kernels.repeats),
-        caution_flags=cautions.flags(kernels, estimate, profile, chosen, stack),
+        caution_flags=flags,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from characterize import errors, evidence, hardware, projection
+from characterize import cautions, errors, evidence, hardware, projection
 from characterize.columns import Array
 from characterize.hardware import Profile
 from characterize.records import Precision, Stack
@@ -176,20 +176,20 @@ def _project(
 ) -> list[dict[str, float]]:
     device = hardware.in_format(profile, stack, memory_format)
     columns = kernels.at(stack, batches)
-    _, latency, dynamic = projection.totals(columns, device, precision, stack)
-    low, high = device.band(stack.value)
+    estimate, latency, dynamic = projection.totals(columns, device, precision, stack)
+    flags = cautions.flags(columns, estimate, device, precision, stack)
+    low, high = cautions.interval(device.band(stack.value), flags)
     energy = dynamic + latency * hardware.static_power_w(device)
     return [
         {
             "predicted_s": float(seconds),
-            "low_s": float(seconds * low),
-            "high_s": float(seconds * high),
+            "low_s": float(seconds * below),
+            "high_s": float(seconds * above),
             "predicted_energy_j": float(joules),
             "predicted_power_w": float(joules / seconds),
         }
-        for seconds, joules in zip(
-            np.broadcast_to(latency, len(batches)),
-            np.broadcast_to(energy, len(batches)),
+        for seconds, joules, below, above in zip(
+            *(np.broadcast_to(each, len(batches)) for each in (latency, energy, low, high)),
             strict=True,
         )
     ]

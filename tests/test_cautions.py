@@ -116,3 +116,18 @@ def test_texts_are_the_codes_of_their_bits():
     assert cautions.TEXTS[0] == ""
     assert len(cautions.TEXTS) == 2 ** len(cautions.CODES) <= np.iinfo(np.int8).max + 1
     assert cautions.TEXTS[0b101] == f"{cautions.CODES[0]}; {cautions.CODES[2]}"
+
+
+def test_a_flagged_row_has_a_wider_interval():
+    # 20 channels are flagged, 16 are not: ln(high / latency) is 1.3 times as wide
+    even, odd = (
+        session.project(
+            "conv2d_stack", {"channels": channels, "layers": 4}, batch=64, keep=False,
+            hardware=["nvidia_rtx_4090"],
+        ).iloc[0]
+        for channels in (16, 20)
+    )  # fmt: skip
+    assert (even["cautions"], odd["cautions"]) == ("", "odd channels")
+    for end in ("latency_low_s", "latency_high_s"):
+        usual, wide = (np.log(row[end] / row["latency_s"]) for row in (even, odd))
+        assert wide == pytest.approx(1.3 * usual)

@@ -200,11 +200,45 @@ def test_channels_are_rounded_to_8_and_pixels_to_4_on_an_edge_processor():
     assert products.item() == pytest.approx(12 * 16 * 16)  # 9 x 12 become 12 x 16
 
 
-def test_a_board_that_nobody_measured_has_typical_shares():
+def test_a_board_that_nobody_measured_has_the_shares_of_its_runtime():
+    # four equal cores at 2.4 GHz: 36,800 clocks an operator, 1.36e6 and 0.581e6 a call
     pi5 = hardware.load("raspberry_pi_5")
-    shares = edge_cpu.efficiencies(pi5, Precision.FP16)
-    assert shares == edge_cpu.TYPICAL["fp32"]
-    assert edge_cpu.efficiencies(pi5, Precision.INT8) == edge_cpu.TYPICAL["int8"]
+    for precision, name, call in (
+        (Precision.FP16, "fp32", 1.36e6),
+        (Precision.INT8, "int8", 0.581e6),
+    ):
+        shares = edge_cpu.efficiencies(pi5, precision)
+        assert shares["pointwise"] == edge_cpu.TYPICAL[name]["pointwise"]
+        assert shares["operator_s"] == pytest.approx(36.8e3 / 2.4e9)
+        assert shares["inference_s"] == pytest.approx(call / 2.4e9)
+
+
+def test_small_cores_count_a_quarter_of_their_peak():
+    # RK3399: 2 x 8 x 1.8 GHz = 28.8 and 4 x 8 x 1.4 GHz = 44.8 Gflop/s: (28.8 + 11.2) / 73.6
+    board = hardware.load("raspberry_pi_5").with_(
+        {"units.performance_cores": 2, "units.efficiency_cores": 4, "units.flops_per_clock": 8,
+         "units.clock_base_hz": 1.8e9, "units.clock_boost_hz": 1.8e9,
+         "units.efficiency_clock_boost_hz": 1.4e9}
+    )  # fmt: skip
+    assert edge_cpu.usable_share(board) == pytest.approx(40.0 / 73.6)
+    shares = edge_cpu.efficiencies(board, Precision.FP32)
+    assert shares["pointwise"] == pytest.approx(0.618 * 40.0 / 73.6)
+    assert shares["activation"] == edge_cpu.TYPICAL["fp32"]["activation"]
+    assert edge_cpu.usable_share(hardware.load("raspberry_pi_5")) == 1.0
+
+
+def test_integers_that_are_no_faster_do_not_slow_a_runtime_down():
+    # int8 at the fp32 peak: depthwise would be 0.0527 of it, beside 0.1 in fp32
+    pi5 = hardware.load("raspberry_pi_5")
+    slow = pi5.with_({"peak_flops_per_s.int8": pi5.peak(Precision.FP32)})
+    assert edge_cpu.efficiencies(slow, Precision.INT8)["depthwise"] == pytest.approx(0.1)
+
+
+def test_a_board_that_nobody_measured_has_the_band_of_boards_left_out():
+    pi5, pi4 = hardware.load("raspberry_pi_5"), hardware.load("raspberry_pi_4")
+    assert (pi5.log_std("engine"), pi5.log_std("compiled")) == (0.15, 0.45)
+    assert pi4.log_std("engine") == 0.1  # its own
+    assert pi5.with_({"uncertainty.log_std": 0.3}).log_std("engine") == 0.3
 
 
 def test_power_at_the_wall_is_a_base_and_the_rate_of_multiply_accumulates():

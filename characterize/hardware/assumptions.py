@@ -126,6 +126,16 @@ _LOG_STD: Final[Mapping[Confidence, Assumption]] = MappingProxyType(
     }
 )
 
+_LEFT_OUT: Final[Mapping[tuple[str, str], Assumption]] = MappingProxyType(
+    {
+        ("edge_cores", "engine"): (
+            0.15,
+            "boards left out of a fit of TFLite to four: 80 % quantile",
+        ),
+    }
+)
+"""(execution model, stack) -> spread of devices that its efficiencies were not fitted on."""
+
 Figures = Mapping[str, Figure]
 
 
@@ -143,6 +153,12 @@ def missing(
     found |= _compute_energy(architecture, {**found, **stated})
     found |= _vector_energy(architecture, {**found, **stated})
     return {key: figure for key, figure in found.items() if _number(stated, key) is None}
+
+
+def left_out_log_std(model: str, stack: str, confidence: Confidence) -> float | None:
+    """Spread of a device that takes the efficiencies of others; None where none was left out."""
+    known = _LEFT_OUT.get((model, stack))
+    return known[0] if known and confidence is Confidence.DATASHEET else None
 
 
 def _of(assumption: Assumption) -> Figure:

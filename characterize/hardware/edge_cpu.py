@@ -14,7 +14,8 @@ are those of additions, means and activation functions that the runtime does not
 
 ``[efficiency.engine_fp32]`` and ``[efficiency.engine_int8]`` hold the shares of a board, fitted to
 TFLite with XNNPACK and ruy; other formats take those of their class. A board without a table
-has the shares of a Raspberry Pi 4. The narrower format is fitted to be the faster one everywhere.
+has the shares that TFLite reaches of the datasheets of four boards (:data:`TYPICAL`). The narrower
+format is fitted to be the faster one everywhere.
 
 The energy of a projection is the device's. What is drawn at the wall is :func:`wall_power_w`.
 
@@ -41,20 +42,32 @@ PRODUCTS: Final = (_K.POINTWISE_CONVOLUTION, _K.LINEAR, _K.MATMUL, _K.ATTENTION,
 DEPTHWISE: Final = (_K.DEPTHWISE_CONVOLUTION,)
 STEM_DEPTH: Final = 27.0  # terms of the sums of a 3x3 convolution over 3 channels
 _INTEGERS: Final = (Precision.INT16, Precision.INT8, Precision.INT4)
+_COMPUTE: Final = ("convolution", "pointwise", "depthwise")
 
 TYPICAL: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
         "fp32": MappingProxyType(
-            {"convolution": 0.0389, "pointwise": 0.565, "depthwise": 0.199, "activation": 0.168,
-             "weight": 0.576, "elementwise": 0.00964, "operator_s": 4.0e-6, "inference_s": 1.26e-3}
+            {"convolution": 0.0342, "pointwise": 0.618, "depthwise": 0.100, "activation": 0.318,
+             "weight": 0.700, "elementwise": 0.0124, "operator_clocks": 36.8e3,
+             "inference_clocks": 1.36e6}
         ),
         "int8": MappingProxyType(
-            {"convolution": 0.127, "pointwise": 0.818, "depthwise": 0.11, "activation": 0.107,
-             "weight": 0.253, "elementwise": 0.0148, "operator_s": 4.0e-6, "inference_s": 0.44e-3}
+            {"convolution": 0.110, "pointwise": 0.822, "depthwise": 0.0527, "activation": 0.230,
+             "weight": 0.565, "elementwise": 0.0177, "operator_clocks": 36.8e3,
+             "inference_clocks": 0.581e6}
         ),
     }
 )  # fmt: skip
-"""Shares of a Raspberry Pi 4 (see its profile for the fit), for boards that nobody measured."""
+"""Shares of TFLite (2.2 and later), one for four boards, for a board that nobody measured.
+
+Fitted to Raspberry Pi 4, ODROID-N2+, RK3399 and the cores of a Jetson Xavier together; a board left out
+of the fit is off by 8.4 % (fp32) and 11.7 % (int8) in the median (docs/validation-edge.md).
+"""
+
+SMALL_CORE_SHARE: Final = 0.25
+"""What a small core counts of its peak: work is dealt evenly, and the large ones wait (RK3399)."""
+
+TYPICAL_CLOCK_HZ: Final = 1.8e9  # of a board whose profile states none; the four have 1.5 to 2.4
 
 
 @execution_model("edge_cores")
@@ -105,10 +118,47 @@ def convolution_share(depth: Array, stem: float, pointwise: float) -> Array:
 
 
 def efficiencies(profile: Profile, precision: Precision) -> Mapping[str, float]:
-    """Shares for a precision: the board's where it was measured, otherwise typical ones."""
+    """Shares for a precision: the board's where it was measured, otherwise those of its runtime."""
     name = "int8" if precision in _INTEGERS else "fp32"
     fitted = profile.fitted.get(f"efficiency.engine_{name}")
-    return {**TYPICAL[name], **(fitted.values if fitted else {})}
+    return {**_typical(profile, name, precision), **(fitted.values if fitted else {})}
+
+
+def _typical(profile: Profile, name: str, precision: Precision) -> Mapping[str, float]:
+    """The runtime's shares on the datasheet of a board: small cores count less, clocks are seconds."""
+    known = dict(TYPICAL[name])
+    if name == "int8" and Precision.FP32 in profile.peak_flops_per_s:
+        # integers that are not twice as fast do not make the runtime slower than in fp32
+        ratio = profile.peak(Precision.FP32) / profile.peak(precision)
+        for kind in _COMPUTE:
+            known[kind] = min(1.0, max(known[kind], TYPICAL["fp32"][kind] * ratio))
+    usable = usable_share(profile)
+    for kind in (*_COMPUTE, "elementwise"):
+        known[kind] *= usable
+    clock = clock_hz(profile)
+    known["operator_s"] = known.pop("operator_clocks") / clock
+    known["inference_s"] = known.pop("inference_clocks") / clock
+    return known
+
+
+def clock_hz(profile: Profile) -> float:
+    """The clock of the large cores: the highest that the profile states."""
+    clocks = [profile.number(f"units.clock_{name}_hz", 0.0) for name in ("boost", "peak", "base")]
+    return max(clocks) or TYPICAL_CLOCK_HZ
+
+
+def usable_share(profile: Profile) -> float:
+    """Share of the peak that a runtime can use, below 1 where some cores are small ones."""
+    units = profile.units
+    small, large = units.get("efficiency_cores", 0.0), units.get("performance_cores", 0.0)
+    if not small or not large:
+        return 1.0
+    width = units.get("flops_per_clock", 1.0)
+    clock = clock_hz(profile)
+    small *= units.get("efficiency_flops_per_clock", width)
+    small *= units.get("efficiency_clock_boost_hz", clock)
+    large *= width * clock
+    return (large + SMALL_CORE_SHARE * small) / (large + small)
 
 
 def wall_power_w(profile: Profile, precision: Precision, macs_per_s: float) -> float | None:

@@ -42,9 +42,20 @@ BY_ARCHITECTURE: Final = MappingProxyType(
         Architecture.KPU: "domain_flow",
     }
 )
-"""The execution model of a profile that names none."""
+"""The execution model of an architecture."""
+
+BOARD_FLOPS_PER_S: Final = 0.25e12
+"""Below this fp32 peak a processor is taken to be one of a board: ``edge_cores``."""
 
 _MODELS: dict[str, ExecutionModel] = {}
+
+
+def usual(architecture: Architecture, fp32_flops_per_s: float | None) -> str:
+    """The execution model of a profile that names none."""
+    small = fp32_flops_per_s is not None and fp32_flops_per_s < BOARD_FLOPS_PER_S
+    if architecture is Architecture.CPU and small:
+        return "edge_cores"
+    return BY_ARCHITECTURE[architecture]
 
 
 def execution_model(name: str) -> Callable[[ExecutionModel], ExecutionModel]:

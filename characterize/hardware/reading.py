@@ -83,7 +83,9 @@ def read(text: str, name: str | None = None) -> tuple[Profile | None, list[str]]
     if not {*schema.REQUIRED_IDENTITY} <= {*identity}:
         return None, found.problems
     architecture = identity["architecture"]
-    identity.setdefault("execution_model", execution.BY_ARCHITECTURE[architecture])
+    peak = found.figures.get("peak_flops_per_s.fp32")
+    fp32 = None if peak is None else peak.value
+    identity.setdefault("execution_model", execution.usual(architecture, fp32))
     profile = Profile(**identity, stated=Frozen(found.figures), fitted=Frozen(found.fitted))
     seen = tuple(found.problems)  # what is there and broken is not also missing
     broken = {key for key in schema.KEYS if any(p.startswith(f"{key} ") for p in seen)}

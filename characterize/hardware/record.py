@@ -258,10 +258,18 @@ class Profile:
         return {**base, **fitted.values} if fitted else base
 
     def log_std(self, table: str = "") -> float:
-        """Standard deviation of ln(measured / projected), of a stack where it was fitted."""
+        """Standard deviation of ln(measured / projected), of a stack where it was fitted.
+
+        Else that which the profile states; else that of devices that were left out of a fit, where
+        its model has some; else what is assumed for its confidence.
+        """
         fitted = self.fitted.get(f"uncertainty.{table}")
-        values = fitted.values if fitted else {}
-        return values.get("log_std", self.number("uncertainty.log_std", 0.0))
+        if fitted and "log_std" in fitted.values:
+            return fitted.values["log_std"]
+        left_out = assumptions.left_out_log_std(self.execution_model, table, self.confidence)
+        if left_out is not None and self.stated.get("uncertainty.log_std") is None:
+            return left_out
+        return self.number("uncertainty.log_std", 0.0)
 
     def band(self, table: str = "") -> tuple[float, float]:
         """Factors on a latency that give its 80 % interval."""
