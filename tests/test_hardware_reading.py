@@ -15,7 +15,7 @@ from characterize.records import Architecture, Confidence, Precision
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "hardware.md"
 BLOCKS = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
-TEMPLATE, FITTED = BLOCKS
+TEMPLATE, *EXAMPLES, FITTED = BLOCKS
 MINIMAL = """
 name = "acme_npu"
 title = "ACME NPU"
