@@ -62,6 +62,7 @@ def test_a_device_is_projected_near_its_roofline(file, model):
     assert row["latency_s"] >= max(row["flops"] / peak, weights_s)
     # plain rooflines are 60 to 80 % too fast, small networks on large devices wait for launches
     assert row["latency_s"] <= 10 * roofline_s + 1.5e-3
+    assert device.tdp_w is not None
     assert device.idle_w <= row["power_w"] <= device.tdp_w * (1 + 1e-9)
     assert row["latency_low_s"] < row["latency_s"] < row["latency_high_s"]
     assert row["confidence"] == "datasheet"

@@ -84,7 +84,7 @@ def read(text: str, name: str | None = None) -> tuple[Profile | None, list[str]]
         return None, found.problems
     architecture = identity["architecture"]
     peak = found.figures.get("peak_flops_per_s.fp32")
-    fp32 = None if peak is None else peak.value
+    fp32 = None if peak is None or peak.value is None else float(peak.value)
     identity.setdefault("execution_model", execution.usual(architecture, fp32))
     profile = Profile(**identity, stated=Frozen(found.figures), fitted=Frozen(found.fitted))
     seen = tuple(found.problems)  # what is there and broken is not also missing
