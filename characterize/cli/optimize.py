@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from characterize.cli import output, ranges, tables
-from characterize.cli.parser import Subparsers, settings
+from characterize.cli.parser import Subparsers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,10 @@ def add_parser(subparsers: Subparsers) -> None:
         "--hardware", nargs="+", action="extend", metavar="NAME",
         help="devices, classes, TOML profiles, or all (the default)",
     )  # fmt: skip
+    parser.add_argument(
+        "--vary", nargs="+", action="extend", default=[], metavar="key=VALUES",
+        help="figures of the hardware: memory.bytes_per_s=x1,x2 power.tdp_w=75W,150W",
+    )  # fmt: skip
     parser.add_argument("--baseline", metavar="NAME", help="device that speedups are relative to")
     parser.add_argument("--top", default="5", metavar="N", help="configurations a device (5)")
     parser.add_argument(
@@ -77,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     from characterize import questions
     from characterize.questions import bounds
 
-    axes = {name: ranges.values(text) for name, text in settings(arguments.set).items()}
+    axes = ranges.axes("--set", arguments.set)
     asked = {
         "objective": arguments.objective,
         "budgets": [part for text in arguments.budget for part in bounds.split(text)],
@@ -87,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         "stack": ranges.values(arguments.stack),
         "baseline": arguments.baseline,
         "join": arguments.join,
+        "vary": ranges.axes("--vary", arguments.vary),
         **axes,
     }
     if arguments.cheapest:

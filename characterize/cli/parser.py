@@ -94,7 +94,9 @@ def one_of(what: str, known: Iterable[str]) -> Callable[[str], str]:
     return check
 
 
-def settings(pairs: Iterable[str]) -> dict[str, str]:
+def settings(
+    pairs: Iterable[str], option: str = "--set", example: str = "depth=50"
+) -> dict[str, str]:
     """``key=value`` texts as a mapping; the last of two values for a key stands.
 
     >>> settings(["depth=50", "width=0.5"])
@@ -104,7 +106,7 @@ def settings(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not (name and separator and value):
-            msg = f"--set takes key=value, such as depth=50, and {pair!r} is not of that form."
+            msg = f"{option} takes key=value, such as {example}, and {pair!r} is not of that form."
             raise InvalidValueError(msg)
         found[name] = value
     return found

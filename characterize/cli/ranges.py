@@ -7,9 +7,11 @@ A range includes both ends (the upper one where its steps meet it). Ranges and l
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from characterize.cli.parser import settings
 from characterize.errors import InvalidValueError
 
 Value = int | float | str
@@ -84,3 +86,9 @@ def whole(option: str, text: str) -> int:
         msg = f"{option} takes a whole number from 1 on, and {text!r} is none."
         raise InvalidValueError(msg)
     return int(text)
+
+
+def axes(option: str, pairs: Iterable[str]) -> dict[str, list[Value]]:
+    """The values of each key of an option that takes ``key=VALUES``; the last for a key stands."""
+    example = "memory.bytes_per_s=x1,x2" if option == "--vary" else "channels=16,32,64"
+    return {name: values(text) for name, text in settings(pairs, option, example).items()}

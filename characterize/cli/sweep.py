@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from characterize.cli import ranges, sweep_models
-from characterize.cli.parser import Subparsers, settings
+from characterize.cli.parser import Subparsers
 from characterize.units import si
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def add_parser(subparsers: Subparsers) -> None:
         "--hardware", nargs="+", action="extend", metavar="NAME",
         help="devices, classes, TOML profiles, or all (the default)",
     )  # fmt: skip
+    parser.add_argument(
+        "--vary", nargs="+", action="extend", default=[], metavar="key=VALUES",
+        help="figures of the hardware: memory.bytes_per_s=x1,x2 power.tdp_w=75W,150W",
+    )  # fmt: skip
     parser.add_argument("--baseline", metavar="NAME", help="device that speedups are relative to")
     parser.add_argument(
         "--output", metavar="FILE", help=".parquet, .csv or .json instead of the store"
@@ -59,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     entries = sweep_models.entries(arguments)
     if requests.is_several(entries):
         return sweep_models.run(arguments, entries)
-    axes = {name: ranges.values(text) for name, text in settings(arguments.set).items()}
+    axes = ranges.axes("--set", arguments.set)
     from characterize import sweeping
 
     space = sweeping.grid(
@@ -68,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         ranges.values(str(arguments.batch)),
         ranges.values(arguments.precision),
         ranges.values(arguments.stack),
+        ranges.axes("--vary", arguments.vary),
     )
     done = sweeping.sweep_to(
         space,

@@ -16,6 +16,7 @@ from characterize.hardware.figures import Figure, FigureKind, Fit, Fitted
 from characterize.hardware.layouts import in_format
 from characterize.hardware.record import Profile
 from characterize.hardware.schema import FIELDS, KEYS, Field
+from characterize.hardware.variation import figure, variations, varied
 from characterize.hardware.writing import to_toml
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "classes",
     "estimate",
     "execution_model",
+    "figure",
     "in_format",
     "load",
     "names",
@@ -39,4 +41,6 @@ __all__ = [
     "select",
     "static_power_w",
     "to_toml",
+    "variations",
+    "varied",
 ]

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from characterize import errors, features, store
-from characterize import projection as projections
 from characterize.hardware import Profile
 from characterize.questions import joined
 from characterize.questions.binding import binds
@@ -27,7 +26,7 @@ from characterize.questions.pareto import objective as read_objective
 from characterize.records import Architecture
 from characterize.sweeping import Grid, grid
 from characterize.sweeping.evaluation import Plan, plan
-from characterize.sweeping.run import block_size, profiles_for, workers_for
+from characterize.sweeping.run import block_size, devices_for, workers_for
 from characterize.sweeping.single import Configuration, rows_of
 
 if TYPE_CHECKING:
@@ -70,6 +69,7 @@ def optimize(
     precision: Any = "auto",
     stack: Any = "compiled",
     baseline: str | None = None,
+    vary: Mapping[str, Any] | None = None,
     top: int = TOP,
     join: str | Path | pd.DataFrame | None = None,
     **axes: Any,
@@ -87,6 +87,7 @@ def optimize(
         precision: one or several.
         stack: one or several.
         baseline: the device that speedups are relative to.
+        vary: figures of the hardware at other values, as for :func:`characterize.sweep`.
         top: how many configurations a device.
         join: a CSV file with more columns, such as an accuracy; what it says nothing of is left out.
         axes: family parameters, each one value or several: ``layers=range(1, 17)``.
@@ -103,7 +104,7 @@ def optimize(
     import pandas as pd
 
     space = _space(
-        grid(family, axes, batch, precision, stack),
+        grid(family, axes, batch, precision, stack, vary),
         hardware, baseline, objective, budgets, top, join,
     )  # fmt: skip
     shelf = store.Store()
@@ -135,7 +136,7 @@ def _space(
     if top < 1:
         msg = f"The best {top} configurations were asked for; ask for 1 or more."
         raise errors.InvalidValueError(msg)
-    profiles, _ = profiles_for(whole, hardware)
+    profiles, _, base = devices_for(whole, hardware, baseline)
     identity = ("model", "family", *whole.axes, "stack")
     keys, added = ({}, {}) if join is None else joined.read(join, (*identity, *MEASURES), identity)
     known = (*MEASURES, *added)
@@ -144,7 +145,6 @@ def _space(
     for bound in bounds:
         if bound.device:
             on(bound, profiles)
-    base = projections.choose_baseline(profiles, baseline)
     return Space(whole, tuple(profiles), base, name, direction, bounds, top, (keys, added))
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize import errors
+from characterize.hardware import KEYS
+from characterize.hardware.variation import SECTIONS
 from characterize.questions.bounds import Asked, Budget, budgets, column
 from characterize.questions.rows import Rows, rows
 from characterize.records import Architecture
@@ -26,7 +28,12 @@ Where = Mapping[str, Any]
 
 _BLOCK: Final = 1 << 18  # rows: what is compared stays in the cache
 _THREADS: Final = min(4, os.cpu_count() or 1)
-_APART: Final = ("hardware", "architecture", "precision", "variation")  # not of the configuration
+_APART: Final = {
+    "hardware",
+    "precision",
+    *KEYS,
+    *SECTIONS,
+}  # of the device, not of the configuration
 
 
 class Ordered(Protocol):

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from characterize import cautions, errors, features, session, store, symbols
 from characterize import projection as projections
-from characterize.hardware import Profile
+from characterize.hardware import Profile, figure
 from characterize.projection import DeviceProjection
 from characterize.records import Bottleneck
 from characterize.sweeping.grid import Block, Sizes
@@ -64,12 +64,17 @@ class Plan:
             columns = features.columns(frame, sizes)
             yield sizes, projections.project(columns, profiles, self.block.precision, base)
 
-    def tables(self, profiles: Sequence[Profile], base: Profile) -> tuple[list[pa.Table], Tally]:
-        """The rows of the block, device by device, and how many configurations it has and lacks."""
+    def tables(
+        self, profiles: Sequence[Profile], base: Profile, figures: Sequence[str] = ()
+    ) -> tuple[list[pa.Table], Tally]:
+        """The rows of the block, device by device, and how many configurations it has and lacks.
+
+        ``figures`` of the hardware become columns after the device's name.
+        """
         found: list[pa.Table] = []
         for sizes, result in self.projected(profiles, base):
             labels = _labels(self.block, self.family, sizes, len(result.columns.parameters))
-            found.extend(table(result, device, labels) for device in result.devices)
+            found.extend(table(result, device, labels, figures) for device in result.devices)
         rows = sum(each.num_rows for each in found)
         return found, Tally(self.tally.configurations, rows, self.tally.invalid)
 
@@ -159,7 +164,10 @@ def _labels(block: Block, family: Any, sizes: Sizes, length: int) -> dict[str, A
 
 
 def table(
-    result: projections.Projection, device: DeviceProjection, labels: Mapping[str, Any]
+    result: projections.Projection,
+    device: DeviceProjection,
+    labels: Mapping[str, Any],
+    figures: Sequence[str] = (),
 ) -> pa.Table:
     """The result rows of one device; columns that repeat a text are dictionaries."""
     columns, profile = result.columns, device.profile
@@ -176,6 +184,7 @@ def table(
         "precision": device.precision.value,
         "stack": result.stack.value,
         "hardware": profile.name,
+        **{key: figure(profile, key, device.precision) for key in figures},
         "architecture": profile.architecture.value,
         "confidence": profile.confidence.value,
         "parameters": _whole(columns.parameters),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from characterize import errors, models
+from characterize.hardware.variation import Vary, variations
 from characterize.models import Family
 from characterize.records import Precision, Stack
 
@@ -102,6 +103,7 @@ class Grid:
     axes: Mapping[str, tuple[Any, ...]]  # every parameter and "batch", one value or more
     precisions: tuple[str, ...]
     stacks: tuple[Stack, ...]
+    vary: Vary = field(default_factory=dict)  # figures of hardware, and what they are tried at
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -138,6 +140,11 @@ class Grid:
             "axes": {name: list(values) for name, values in self.axes.items()},
             "precisions": list(self.precisions),
             "stacks": [stack.value for stack in self.stacks],
+            **(
+                {"vary": {k: [str(v) for v in tried] for k, tried in self.vary.items()}}
+                if self.vary
+                else {}
+            ),
         }
 
 
@@ -165,11 +172,13 @@ def grid(
     batch: Any = 1,
     precision: Any = "auto",
     stack: Any = "compiled",
+    vary: Mapping[str, Any] | None = None,
 ) -> Grid:
     """The grid of a sweep; a value that stands alone is an axis of one.
 
     Values outside a parameter's own range are refused here; combinations that do not go together
-    are left out when the sweep runs, and counted.
+    are left out when the sweep runs, and counted. ``vary`` tries figures of the hardware at other
+    values: ``{"memory.bytes_per_s": ["x1", "x2"]}`` (:mod:`characterize.hardware.variation`).
 
     Raises:
         UnknownNameError: an axis that the family does not have, an unknown choice or stack.
@@ -187,7 +196,7 @@ def grid(
             dict.fromkeys(parameter.resolve(value, family) for value in values)
         )
     full["batch"] = tuple(dict.fromkeys(_whole(value) for value in _several("batch", batch)))
-    return Grid(found, full, _precisions(precision), _stacks(stack))
+    return Grid(found, full, _precisions(precision), _stacks(stack), variations(vary))
 
 
 def _precisions(asked: Any) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from characterize import __version__, errors, store
 from characterize import projection as projections
-from characterize.hardware import Profile
+from characterize.hardware import Profile, varied
 from characterize.sweeping import catalogue, evaluation, sinks
 from characterize.sweeping.evaluation import Tally
 from characterize.sweeping.grid import BLOCK, Grid, grid
@@ -73,6 +73,7 @@ def sweep(
     precision: Any = "auto",
     stack: Any = "compiled",
     baseline: str | None = None,
+    vary: Mapping[str, Any] | None = None,
     progress: Report | None = None,
     **axes: Any,
 ) -> pd.DataFrame:
@@ -85,6 +86,8 @@ def sweep(
         precision: one or several; ``"auto"`` takes each device's usual inference precision.
         stack: one or several of ``"eager"``, ``"compiled"`` and ``"engine"``.
         baseline: the device that speedups are relative to; by default the first CPU.
+        vary: figures of the hardware at other values, factors or numbers in SI units:
+            ``{"memory.bytes_per_s": ["x1", "x2"]}``; each is a column of the rows.
         progress: called after every block.
         axes: family parameters, each one value or several: ``layers=range(1, 17)``.
 
@@ -95,8 +98,8 @@ def sweep(
         UnknownNameError: a family, parameter, device, precision or stack that we do not have.
         InvalidValueError: a value outside its range, or more rows than a table should hold.
     """
-    space = grid(family, axes, batch, precision, stack)
-    profiles, _ = projections.supported(hardware, space.precisions[0])
+    space = grid(family, axes, batch, precision, stack, vary)
+    profiles, _, _ = devices_for(space, hardware, baseline)
     if space.configurations * len(profiles) > MEMORY_ROWS:
         rows = space.configurations * len(profiles)
         msg = (
@@ -138,8 +141,7 @@ def sweep_to(
     What is written stays written: after an interrupt the same call goes on where it was.
     ``workers`` are threads, by default one a core up to four.
     """
-    profiles, left = profiles_for(space, hardware)
-    base = projections.choose_baseline(profiles, baseline)
+    profiles, left, base = devices_for(space, hardware, baseline)
     digest = key(space, profiles, base)
     shelf = keep or store.Store()
     place: Path | None = None
@@ -170,15 +172,15 @@ def _manifest(
     }
 
 
-def profiles_for(
-    space: Grid, hardware: Sequence[str | Profile] | str
-) -> tuple[list[Profile], list[Profile]]:
-    """The devices that have every precision asked for, and those left out."""
+def devices_for(
+    space: Grid, hardware: Sequence[str | Profile] | str, baseline: str | None
+) -> tuple[list[Profile], list[Profile], Profile]:
+    """Devices that have every precision asked for, varied; those left out; and the baseline, as it is."""
     kept, left = projections.supported(hardware, space.precisions[0])
     for precision in space.precisions[1:]:
         kept, more = projections.supported(kept, precision)
         left.extend(more)
-    return kept, left
+    return varied(kept, space.vary), left, projections.choose_baseline(kept, baseline)
 
 
 class _Run:
@@ -229,7 +231,7 @@ class _Run:
         self._sink.close()
 
     def _make(self, planned: evaluation.Plan) -> _Made:
-        tables, counted = planned.tables(self._profiles, self._base)
+        tables, counted = planned.tables(self._profiles, self._base, tuple(self._space.vary))
         if self._sink.in_any_order:
             self._sink.write(planned.block.index, tables, counted)
             tables = []

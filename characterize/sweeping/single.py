@@ -66,5 +66,5 @@ def rows_of(
     """Result rows of one configuration, device by device; none if its values do not go together."""
     planned = evaluation.plan(configuration.block(space), space.family, keep)
     memory = sinks.Memory()
-    memory.write(0, *planned.tables(profiles, base))
+    memory.write(0, *planned.tables(profiles, base, tuple(space.vary)))
     return [dict(row) for row in memory.table().to_pylist()]
