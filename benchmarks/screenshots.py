@@ -55,13 +55,18 @@ THEMES: Final = ("light", "dark")
 
 
 @contextlib.contextmanager
-def served(app: Path = APP) -> Iterator[str]:
-    """The dashboard on a free port of this machine; yields its address."""
+def served(app: Path = APP, server: str = "streamlit") -> Iterator[str]:
+    """The dashboard on a free port of this machine; yields its address.
+
+    Args:
+        app: the script to serve.
+        server: the module that serves it, with Streamlit's command line.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        sys.executable, "-m", "streamlit", "run", str(app),
+        sys.executable, "-m", server, "run", str(app),
         "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true",
         "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none",
     ]  # fmt: skip
