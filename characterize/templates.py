@@ -43,15 +43,28 @@ class _Templates:
     def get(self, asked: Subject, keep: store.Store | None) -> Graph:
         """A template that holds at the subject's sizes, traced now if there is none."""
         key, sizes = topology(asked)
+        graph = self._known(key, sizes)
+        if graph is None:
+            graph = _kept(key, sizes, keep) or _traced(asked, key, sizes, keep)
+            self._add(key, graph)
+        return graph
+
+    def at_hand(self, asked: Subject, keep: store.Store | None) -> Graph | None:
+        """A template that holds at the subject's sizes, from wherever one is kept."""
+        key, sizes = topology(asked)
+        graph = self._known(key, sizes)
+        if graph is None and (graph := _kept(key, sizes, keep)) is not None:
+            self._add(key, graph)
+        return graph
+
+    def _known(self, key: str, sizes: Mapping[str, int]) -> Graph | None:
         with self._lock:
             known = list(self._graphs.get(key, ()))
-        for graph in known:
-            if symbols.holds(graph.guards, sizes):
-                return graph
-        graph = _kept(key, sizes, keep) or _traced(asked, key, sizes, keep)
+        return next((graph for graph in known if symbols.holds(graph.guards, sizes)), None)
+
+    def _add(self, key: str, graph: Graph) -> None:
         with self._lock:
             self._graphs.setdefault(key, []).append(graph)
-        return graph
 
 
 _TEMPLATES = _Templates()
@@ -64,6 +77,14 @@ def template(asked: Subject, keep: store.Store | None = None) -> Graph:
         TraceError: there is none yet and the family cannot be traced at these sizes.
     """
     return _TEMPLATES.get(asked, keep)
+
+
+def at_hand(asked: Subject, keep: store.Store | None = None) -> Graph | None:
+    """A template that holds at the subject's sizes, if there is one without tracing.
+
+    Looked for in this process, in the package, and in ``keep`` if one is given.
+    """
+    return _TEMPLATES.at_hand(asked, keep)
 
 
 def _kept(key: str, sizes: Mapping[str, int], keep: store.Store | None) -> Graph | None:

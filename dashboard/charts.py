@@ -23,6 +23,7 @@ RATIO: Final = "×"
 BAND_OPACITY: Final = 0.32
 GHOST_OPACITY: Final = 0.75
 
+PICK: Final = "pick"  # the selection of a bar
 Spread = Literal["even", "decade", "decades"]
 """How far values lie apart: a linear axis, a logarithmic one of few decades, one of many."""
 
@@ -163,7 +164,8 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
             alt.Tooltip("bottleneck:N", title="Bound by"),
         ],
     )
-    bars = base.mark_bar(height=16, cornerRadiusEnd=4).encode(
+    pick = alt.selection_point(name=PICK, fields=["label"], on="click")
+    bars = base.mark_bar(height=16, cornerRadiusEnd=4, cursor="pointer").encode(
         color=_colour("bottleneck", palette.BOTTLENECKS),
         # the sum of the others is no kernel
         opacity=alt.when("datum.rest").then(alt.value(0.55)).otherwise(alt.value(1.0)),
@@ -176,7 +178,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     )
     # an invisible mark at a third more than the longest bar keeps its text inside the frame
     room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=f"{title} ({unit})"))
-    return alt.layer(bars, before, texts, room).properties(
+    return alt.layer(bars.add_params(pick), before, texts, room).properties(
         height=alt.Step(ROW_STEP), padding=_PADDING
     )
 

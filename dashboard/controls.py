@@ -6,6 +6,7 @@ describe themselves, so a new family has its sliders without a line here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -80,12 +81,14 @@ class Controls:
     """The controls of one view, which rerun only what depends on them.
 
     Args:
-        fragment: the key of the fragment that shows the results. Moving a slider reruns it alone:
-            the other controls are neither made nor sent again.
+        fragments: the keys of the fragments that show the results. Moving a slider reruns them
+            alone: the other controls are neither made nor sent again.
+        also: given the key of the control that moved, the fragments that it concerns beside them.
     """
 
-    def __init__(self, fragment: str) -> None:
-        self._fragment = fragment
+    def __init__(self, *fragments: str, also: Callable[[str], Sequence[str]] | None = None) -> None:
+        self._fragments = fragments
+        self._also = also
 
     def network(self) -> None:
         """Which network, and how it is run."""
@@ -168,14 +171,21 @@ class Controls:
             st.slider(label, low, high, value=number(parameter.default), step=step, **common)
 
     def _common(self, key: str, sentence: str) -> dict[str, Any]:
-        return {"key": key, "bind": BOUND, "help": sentence, "on_change": self._rerun_results}
+        return {
+            "key": key,
+            "bind": BOUND,
+            "help": sentence,
+            "on_change": self._rerun,
+            "args": (key,),
+        }
 
-    def _rerun_results(self) -> None:
-        st.rerun(self._fragment)
+    def _rerun(self, key: str) -> None:
+        also = self._also(key) if self._also else ()
+        st.rerun([*self._fragments, *also])
 
     def _publish_and_rerun(self, name: str) -> None:
         links.publish(name)
-        st.rerun(self._fragment)
+        self._rerun(name)
 
     def _parameters(self, model: str) -> None:
         """A control for each parameter; those beyond the first few wait in an expander."""

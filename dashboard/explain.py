@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from characterize.hardware import KEYS
+from characterize.hardware import KEYS, static_power_w
 from characterize.records import Cost
 from dashboard.readable import number
 
 if TYPE_CHECKING:
-    from characterize.hardware import Figure
+    from characterize.hardware import Figure, Profile
     from dashboard.anatomy import PricedOperator
 
 _LABEL: Final = re.compile(r"^([A-Z][a-z]+): ")
@@ -112,6 +112,92 @@ def time_rows(kernel: Mapping[str, Any], peak: float, bytes_per_s: float) -> dic
             "the parts overlap as the execution model says, below",
         ],
     }
+
+
+def row_formulas(
+    row: Mapping[str, Any], kernels: Mapping[str, Sequence[Any]], profile: Profile
+) -> dict[str, list[str]]:
+    """Each number of a result row as a formula with its values put in.
+
+    Args:
+        row: of the network on ``profile``.
+        kernels: its kernels, one a row.
+        profile: the device.
+    """
+    latency, energy = float(row["latency_s"]), float(row["energy_j"])
+    low, high = profile.band(str(row["stack"]))
+    idle = static_power_w(profile)
+    batch, speedup = int(row["batch"]), float(row["speedup"])
+    told = {
+        "Latency": (number(latency, "s"), _latency(latency, kernels, profile)),
+        "Range": (
+            f"{number(row['latency_low_s'], 's')} to {number(row['latency_high_s'], 's')}",
+            f"80 % interval: {low:.3g} × latency to {high:.3g} × latency",
+        ),
+        "Energy": (
+            number(energy, "J"),
+            f"dynamic {number(row['energy_dynamic_j'], 'J')} + idle power {number(idle, 'W')} × "
+            f"latency {number(latency, 's')} = {number(row['energy_static_j'], 'J')}",
+        ),
+        "Power": (
+            number(row["power_w"], "W"),
+            f"energy {number(energy, 'J')} / latency {number(latency, 's')}",
+        ),
+        "Throughput": (
+            number(row["throughput_per_s"], "/s"),
+            f"batch {batch:,} / latency {number(latency, 's')}",
+        ),
+        "Speedup": (
+            number(speedup, "×"),
+            f"the baseline's latency {number(speedup * latency, 's')} / {number(latency, 's')}",
+        ),
+        "Arithmetic": (
+            number(row["flops"], "flop"),
+            f"2 × {number(row['macs'])} macs + {number(row['flops'] - 2.0 * row['macs'], 'flop')} "
+            "of everything else",
+        ),
+        "Intensity": (
+            number(row["intensity"], "flop/B"),
+            f"{number(row['flops'], 'flop')} / {number(row['memory_bytes'], 'B')} moved by "
+            f"{row['kernels']:,} kernels",
+        ),
+    }
+    return {
+        "Number": [f"**{name}**" for name in told],
+        "Value": [value for value, _ in told.values()],
+        "How it comes about": [formula for _, formula in told.values()],
+    }
+
+
+def _latency(latency: float, kernels: Mapping[str, Sequence[Any]], profile: Profile) -> str:
+    """The kernels by what binds them, the fixed part, and what a power limit adds."""
+    by_bound: dict[str, list[float]] = {}
+    for bound, seconds in zip(kernels["bottleneck"], kernels["latency_s"], strict=True):
+        by_bound.setdefault(str(bound), []).append(float(seconds))
+    parts = [
+        f"{number(sum(times), 's')} in {len(times):,} kernel{'s' if len(times) > 1 else ''} bound by "
+        f"{bound}"
+        for bound, times in by_bound.items()
+    ]
+    fixed = profile.inference_overhead_s
+    if fixed:
+        parts.append(f"{number(fixed, 's')} fixed for an inference")
+    rest = latency - fixed - sum(map(sum, by_bound.values()))
+    if rest > 0.005 * latency:
+        parts.append(f"{number(rest, 's')} because of the power limit")
+    return " + ".join(parts)
+
+
+def confidence(profile: Profile) -> str:
+    """What the confidence of a device means for its numbers, in a sentence."""
+    meaning = {
+        "measured": "measured on the device",
+        "calibrated": "calibrated against measurements",
+        "datasheet": "a datasheet's figures and assumed efficiencies; not compared with measurements",
+        "design": "a design: there is no silicon to compare with",
+    }
+    word = str(profile.confidence)
+    return f"{word} confidence: {meaning.get(word, word)}."
 
 
 def _rate(amount: float, unit: str, seconds: float, bound: float, name: str) -> str:

@@ -55,7 +55,7 @@ def _grouped(kernels: Columns, column: str) -> list[dict[str, Any]]:
         kernel = row(kernels, index)
         alike = tuple(kernel[name] for name in (*_ALIKE, column))
         group = groups.setdefault(
-            alike, {**kernel, **dict.fromkeys(("count", *_SUMMED), 0), "value": 0.0}
+            alike, {**kernel, **dict.fromkeys(("count", *_SUMMED), 0), "value": 0.0, "first": index}
         )
         group["count"] += 1
         group["value"] += float(kernel[column])
@@ -67,7 +67,7 @@ def _grouped(kernels: Columns, column: str) -> list[dict[str, Any]]:
 def _kernel_bar(row: Mapping[Any, Any]) -> dict[str, Any]:
     count, name = int(row["count"]), str(row["kernel"])
     return {
-        **{key: row[key] for key in ("module", "value", "flops", "memory_bytes", "tiles")},
+        **{key: row[key] for key in ("module", "value", "flops", "memory_bytes", "tiles", "first")},
         "label": f"{count} × {name}" if count > 1 else name,
         "kernel": name if count == 1 else f"{name} and {count - 1} like it",
         "pattern": str(row["pattern"]),
@@ -86,7 +86,13 @@ def _rest_bar(rest: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for group in rest:
         by_bound[str(group["bottleneck"])] += group["value"]
     words = {"label": name, "kernel": name, "module": "–", "pattern": VARIOUS, "kind": VARIOUS}
-    return {**sums, **words, "occurs": count, "bottleneck": by_bound.most_common(1)[0][0]}
+    return {
+        **sums,
+        **words,
+        "occurs": count,
+        "first": -1,
+        "bottleneck": by_bound.most_common(1)[0][0],
+    }
 
 
 def _finished_bars(bars: list[dict[str, Any]], unit: str) -> dict[str, list[Any]]:

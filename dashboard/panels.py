@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 from altair.typing import ChartType
+from streamlit.delta_generator import DeltaGenerator
 
 import characterize.hardware
 from dashboard import charts, palette, queries, readable, saving, tables
@@ -85,26 +86,37 @@ def draw(
     )
 
 
+def card(title: str, meaning: str, key: str) -> DeltaGenerator:
+    """A card with its heading, for a chart that is written into it later."""
+    with st.container(border=True, gap="xsmall", key=f"{key}_card"):
+        st.markdown(f"**{title}**", help=meaning)
+        return st.container()
+
+
 def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
     """A quantity by device in a card of its own."""
+    with card(f"{quantity.title} by device", quantity.meaning, key):
+        by_device(frame, quantity, key)
+
+
+def by_device(frame: Columns, quantity: Quantity, key: str) -> None:
+    """A quantity by device."""
     marks = [*frame["low"], *frame["high"], *frame["value"], *frame["pinned"]]
     spread = readable.spread([mark for mark in marks if mark is not None])
-    with st.container(border=True, gap="xsmall", key=f"{key}_card"):
-        st.markdown(f"**{quantity.title} by device**", help=quantity.meaning)
-        alt_text = readable.takeaway(frame, quantity)
-        if quantity is readable.SPEEDUP:
-            draw(charts.speedups, frame, spread=spread, key=key, alt_text=alt_text)
-        else:
-            title = f"{quantity.title} of one batch"
-            draw(
-                charts.devices,
-                frame,
-                title,
-                quantity.unit,
-                spread=spread,
-                key=key,
-                alt_text=alt_text,
-            )
+    alt_text = readable.takeaway(frame, quantity)
+    if quantity is readable.SPEEDUP:
+        draw(charts.speedups, frame, spread=spread, key=key, alt_text=alt_text)
+    else:
+        title = f"{quantity.title} of one batch"
+        draw(
+            charts.devices,
+            frame,
+            title,
+            quantity.unit,
+            spread=spread,
+            key=key,
+            alt_text=alt_text,
+        )
 
 
 # Figures
@@ -112,19 +124,29 @@ def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
 
 def kpis(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: str) -> None:
     """The figures of one device in large print, with the change against the pinned ones."""
-    with st.grid(len(readable.KPIS), min_column_width=KPI_WIDTH, gap="xsmall"):
-        for quantity in readable.KPIS:
-            now = float(row[quantity.column])
-            delta = None if before is None else _delta(now, float(before[quantity.column]))
-            st.metric(
-                quantity.title,
-                readable.number(now, quantity.unit),
-                delta,
-                delta_color="inverse" if quantity.lower_is_better else "normal",
-                help=f"{quantity.meaning} {f'Change against “{pin_name}”.' if before else ''}",
-                border=True,
-                height="stretch",
-            )
+    with kpi_grid():
+        metrics(row, before, pin_name)
+
+
+def kpi_grid() -> DeltaGenerator:
+    """The place of the large figures."""
+    return st.grid(len(readable.KPIS), min_column_width=KPI_WIDTH, gap="xsmall")
+
+
+def metrics(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: str) -> None:
+    """The large figures themselves, to be written into :func:`kpi_grid`."""
+    for quantity in readable.KPIS:
+        now = float(row[quantity.column])
+        delta = None if before is None else _delta(now, float(before[quantity.column]))
+        st.metric(
+            quantity.title,
+            readable.number(now, quantity.unit),
+            delta,
+            delta_color="inverse" if quantity.lower_is_better else "normal",
+            help=f"{quantity.meaning} {f'Change against “{pin_name}”.' if before else ''}",
+            border=True,
+            height="stretch",
+        )
 
 
 def _delta(now: float, before: float) -> str | int:
@@ -135,8 +157,8 @@ def _delta(now: float, before: float) -> str | int:
     return text.replace("−", "-", 1) if now >= before or text.startswith("−") else f"- {text}"
 
 
-def key_of_marks(pinned: Sequence[Pinned]) -> None:
-    """What shapes, colours and letters mean in the charts below."""
+def key_of_marks(pinned: Sequence[tuple[str, str]]) -> None:
+    """What shapes and colours mean in the charts below, and the letters of pins with their names."""
     with st.container(horizontal=True, vertical_alignment="center"):
         specification = _specification(charts.key)
         st.vega_lite_chart(
@@ -147,12 +169,15 @@ def key_of_marks(pinned: Sequence[Pinned]) -> None:
             width=300,
         )
         if pinned:
-            names = ", ".join(f"**{pin.letter}** “{pin.name}”" for pin in pinned)
+            names = ", ".join(f"**{letter}** “{name}”" for letter, name in pinned)
             st.caption(f"Hollow, pinned: {names}", width="content")
 
 
-def standing(row: Mapping[str, Any], title: str, summary: str) -> None:
-    """What one device's figures rest on: precision, range, what binds it, confidence, gaps."""
+def standing(row: Mapping[str, Any], title: str, summary: str, rows: Columns | None = None) -> None:
+    """What one device's figures rest on: precision, range, what binds it, confidence, gaps.
+
+    With all ``rows`` it is also said how many operators have no cost formula: loudly if any.
+    """
     low = readable.number(float(row["latency_low_s"]), "s")
     high = readable.number(float(row["latency_high_s"]), "s")
     icon = palette.CONFIDENCE_ICONS.get(str(row["confidence"]), "")
@@ -167,34 +192,38 @@ def standing(row: Mapping[str, Any], title: str, summary: str) -> None:
         parts.append(":material/warning: does not fit in its memory")
     if row["cautions"]:
         parts.append(f":material/warning: {row['cautions']}: rare paths, where errors are larger")
+    missing = 0 if rows is None else max(rows["uncounted"], default=0)
+    if rows is not None and not missing:
+        parts.append(":material/check_circle: every operator is counted (0 without a cost formula)")
     st.markdown(" · ".join(parts))
-
-
-def coverage(rows: Columns) -> None:
-    """How many operators have no cost formula: always said, loudly if there are any."""
-    missing = max(rows["uncounted"], default=0)
     if missing:
         plural = "operator has" if missing == 1 else "operators have"
         st.warning(
             f"{missing} {plural} no cost formula: their time and energy are not in these figures.",
             icon=":material/report:",
         )
-    else:
-        st.caption(":material/check_circle: Every operator is counted (0 without a cost formula).")
 
 
 # Table
 
 
-@st.fragment
 def table(
     rows: Columns,
     titles: Mapping[str, str],
     pinned: Sequence[Pinned],
     request: Mapping[str, Any],
+    picked: Callable[[str], None],
 ) -> None:
-    """The result rows with filters, and files of exactly the rows that are shown."""
-    positions = tables.passing(rows, filters())
+    """The result rows that pass the filters, and files of exactly those that are shown.
+
+    Args:
+        rows: of all devices.
+        titles: of the devices, by name.
+        pinned: what they are compared with.
+        request: what was asked, for the files.
+        picked: called with the device's name when its row is selected.
+    """
+    positions = tables.passing(rows, chosen_filters())
     chosen = tables.take(rows, positions)
     count, total = len(positions), readable.length(rows)
     st.caption(f"{count} of {total} rows" if count < total else f"All {total} rows")
@@ -206,53 +235,75 @@ def table(
             hide_index=True,
             column_config=_column_config(tuple(pinned_titles(pinned).items())),
             key="results",
-            alt="Result rows: one device a row",
+            alt="Result rows: one device a row. Select a row to have it explained below.",
+            on_select=lambda: _picked_row(chosen, picked),
+            selection_mode="single-row",
             height="content",
         )
     saving.downloads(chosen, "results", request=request)
 
 
-def filters() -> tables.Filters:
-    """The filters above a result table."""
+def _picked_row(chosen: Columns, picked: Callable[[str], None]) -> None:
+    places = st.session_state["results"]["selection"]["rows"]
+    if places and places[0] < readable.length(chosen):
+        picked(str(chosen["hardware"][places[0]]))
+
+
+def filters(fragment: str = "") -> tables.Filters:
+    """The filters above a result table.
+
+    Args:
+        fragment: the key of the fragment that shows the table, where the filters are outside of it.
+    """
+    rerun: dict[str, Any] = {"bind": "query-params"}
+    if fragment:
+        rerun["on_change"] = lambda: st.rerun(fragment)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        architectures = st.pills(
+        st.pills(
             "Class",
             palette.ARCHITECTURES,
             selection_mode="multi",
             format_func=str.upper,
             key="show.class",
-            bind="query-params",
+            **rerun,
         )
-        bottlenecks = st.pills(
+        st.pills(
             "Bound by",
             palette.BOTTLENECKS,
             selection_mode="multi",
             key="show.bound",
-            bind="query-params",
+            **rerun,
         )
-        latency_ms = st.number_input(
+        st.number_input(
             "Latency at most (ms)",
             min_value=0.0,
             value=None,
             key="show.latency",
-            bind="query-params",
+            **rerun,
             width=170,
             placeholder="any",
         )
-        energy_mj = st.number_input(
+        st.number_input(
             "Energy at most (mJ)",
             min_value=0.0,
             value=None,
             key="show.energy",
-            bind="query-params",
+            **rerun,
             width=170,
             placeholder="any",
         )
-        fits = st.toggle("Fits in memory", key="show.fits", bind="query-params")
+        st.toggle("Fits in memory", key="show.fits", **rerun)
+    return chosen_filters()
+
+
+def chosen_filters() -> tables.Filters:
+    """Where the filters stand."""
+    held = st.session_state
+    latency_ms, energy_mj = held.get("show.latency"), held.get("show.energy")
     return tables.Filters(
-        architectures=tuple(architectures or ()),
-        bottlenecks=tuple(bottlenecks or ()),
-        fits_only=bool(fits),
+        architectures=tuple(held.get("show.class") or ()),
+        bottlenecks=tuple(held.get("show.bound") or ()),
+        fits_only=bool(held.get("show.fits")),
         latency_at_most_s=None if latency_ms is None else latency_ms / 1e3,
         energy_at_most_j=None if energy_mj is None else energy_mj / 1e3,
     )

@@ -217,3 +217,45 @@ def test_selecting_a_device_shows_its_sources(visit):
     page = visit("/hardware?device=nvidia_h100_sxm")
     expect(page.get_by_role("heading", name="NVIDIA H100", exact=False).first).to_be_visible()
     expect(page.get_by_role("heading", name="Every figure and where it comes from")).to_be_visible()
+
+
+def test_a_curve_answers_the_pointer_without_the_server_and_a_click_sets_the_slider(visit):
+    page = visit()
+    chart = page.locator("[class*=st-key-curve-chart], [class*='st-key-curve.chart']").first
+    chart.scroll_into_view_if_needed()
+    marks = chart.locator("svg.marks")
+    expect(marks).to_be_visible()
+    settled(page)
+    # Streamlit tells of every run: while the pointer moves there is none
+    page.evaluate(
+        """() => {
+            window.runs = 0;
+            const app = document.querySelector('[data-testid=stApp]');
+            new MutationObserver(() => window.runs++).observe(
+                app, {attributes: true, attributeFilter: ['data-test-script-state']});
+        }"""
+    )
+    box = marks.bounding_box()
+    for part in (0.3, 0.4, 0.5):
+        page.mouse.move(box["x"] + part * box["width"], box["y"] + 120)
+    tip = page.locator("#vg-tooltip-element")
+    expect(tip).to_contain_text("Channels")
+    expect(tip).to_contain_text("Coral Edge TPU")
+    assert page.evaluate("() => window.runs") == 0
+    before = figures(page)
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 120)
+    changed(page, before)
+    assert "conv2d_stack.channels=" in page.url
+
+
+def test_a_bar_and_a_row_explain_themselves(visit):
+    page = visit()
+    bar = page.locator("path[aria-roledescription=bar]").last
+    bar.scroll_into_view_if_needed()
+    bar.click()
+    expect(page.get_by_text("macs = m × n × k = ").first).to_be_visible()
+    expect(page.get_by_text("Why it takes as long on")).to_be_visible()
+    page.get_by_role("combobox", name="Part").click()
+    page.get_by_role("option", name="the whole network").click()
+    expect(page.get_by_text("+ idle power")).to_be_visible()
+    expect(page.get_by_text("What it rests on")).to_be_visible()

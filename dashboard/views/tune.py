@@ -1,25 +1,30 @@
-"""Tune: what does this network cost, and what if I change it?"""
+"""Tune: what does this network cost, and what if I change it?
+
+What stays the same when a slider moves is made once, by the script; the fragments write only what
+changes, into the places that the script has left for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from characterize.errors import CharacterizeError
 from dashboard import (
-    charts,
     comparison_report,
     controls,
-    kernel_bars,
-    links,
+    curve_panel,
+    kernel_panel,
     panels,
+    pin_menu,
     pins,
-    presets,
     queries,
     readable,
+    row_panel,
     saving,
     state,
     tables,
@@ -28,30 +33,54 @@ from dashboard.controls import Comparison
 from dashboard.queries import AUTO, Answer, Network, Request
 from dashboard.readable import Columns, Pinned
 
-SHARES = {
-    "time": ("latency_s", "Time", "s"),
-    "energy": ("energy_dynamic_j", "Dynamic energy", "J"),
-}
-RESULTS = "results"
-Found = tuple[Network, Comparison, Answer, list[Pinned]]
+RESULTS, KERNELS, TABLE = "results", "kernels", "table"  # fragments, in the order they stand
+CARDS = (readable.LATENCY, readable.ENERGY, readable.SPEEDUP)
 LAST = "_tune_last"  # the last answer that could be computed, kept on the page when one cannot
 
 
-@st.fragment(key=RESULTS)
-def results() -> None:
-    network, comparison = controls.chosen_network(), controls.chosen_comparison()
-    if network is None:
-        st.info("Choose a zoo model on the left to see what it costs.", icon=":material/search:")
-    elif not comparison.devices:
-        st.info("Choose at least one device to compare.", icon=":material/devices:")
-    else:
-        found = ask(network, comparison)
-        if found is not None:
-            show(*found)
+@dataclass(frozen=True)
+class Found:
+    """What the page shows: the question, its answer, and what it is compared with."""
+
+    network: Network
+    comparison: Comparison
+    answer: Answer
+    pinned: list[Pinned]
+
+    @property
+    def focus(self) -> dict[str, Any]:
+        """The row of the device looked at: the one asked for, else the fastest."""
+        rows = self.answer.rows
+        latencies = list(rows["latency_s"])
+        fastest = readable.row(rows, latencies.index(min(latencies)))
+        asked = self.comparison.focus
+        return fastest if asked == AUTO else row_of(rows, asked) or fastest
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The question in words, for files."""
+        network, comparison = self.network, self.comparison
+        return {
+            "model": network.model,
+            "parameters": dict(network.parameters),
+            "batch": network.batch,
+            "precision": network.precision,
+            "stack": network.stack,
+            "devices": list(comparison.devices),
+            "baseline": comparison.baseline or AUTO,
+        }
+
+
+def row_of(rows: Columns, hardware: str) -> dict[str, Any] | None:
+    names = list(rows["hardware"])
+    return readable.row(rows, names.index(hardware)) if hardware in names else None
+
+
+# The answer
 
 
 def ask(network: Network, comparison: Comparison) -> Found | None:
-    """The answer, the pinned one and the comparison; after an error, those of the last time."""
+    """The answer, and that of the pins; after an error, those of the last time."""
     request = Request(network, comparison.devices, comparison.baseline)
     try:
         with nullcontext() if queries.is_quick(network) else st.spinner("Tracing the network"):
@@ -63,7 +92,7 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
         st.caption(":material/history: The figures below are the last that could be computed.")
         last: Found = st.session_state[LAST]
         return last
-    found = (network, comparison, answer, pinned_rows(comparison))
+    found = Found(network, comparison, answer, pinned_rows(comparison))
     st.session_state[LAST] = found
     return found
 
@@ -82,183 +111,88 @@ def pinned_rows(comparison: Comparison) -> list[Pinned]:
     return found
 
 
-def show(network: Network, comparison: Comparison, answer: Answer, pinned: list[Pinned]) -> None:
-    rows = answer.rows
-    devices = queries.devices()
-    titles = {name: device.title for name, device in devices.items()}
-    short = {name: device.short for name, device in devices.items()}
-    focus = focused(rows, comparison.focus)
+def shown() -> Found:
+    """What :func:`results` has found in this run, or found last."""
+    found: Found = st.session_state[LAST]
+    return found
+
+
+# Figures and charts
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the fragments write: made once, filled again at every step."""
+
+    messages: DeltaGenerator
+    figures: DeltaGenerator
+    cards: tuple[DeltaGenerator, ...]
+
+
+def places() -> Places:
+    messages = st.container()
+    figures = panels.kpi_grid()
+    panels.key_of_marks([(pins.letter(i), pin.name) for i, pin in enumerate(pins.pinned())])
+    with st.grid(len(CARDS), min_column_width=panels.CARD_WIDTH, gap="small"):
+        cards = tuple(
+            panels.card(f"{q.title} by device", q.meaning, f"by_device_{q.column}") for q in CARDS
+        )
+    return Places(messages, figures, cards)
+
+
+@st.fragment(key=RESULTS)
+def results(at: Places) -> None:
+    network, comparison = controls.chosen_network(), controls.chosen_comparison()
+    with at.messages:
+        found = None if network is None else ask(network, comparison)
+        if found is None:
+            return
+        say(found)
+    focus, pinned = found.focus, found.pinned
     before = row_of(pinned[0].rows, focus["hardware"]) if pinned else None
-    panels.left_out(answer.left_out, network.precision)
+    short = {name: device.short for name, device in queries.devices().items()}
+    with at.figures:
+        panels.metrics(focus, before, pinned[0].name if pinned else "")
+    for quantity, card in zip(CARDS, at.cards, strict=True):
+        with card:
+            frame = readable.by_device(found.answer.rows, quantity, short, pinned)
+            panels.by_device(frame, quantity, key=f"by_device_{quantity.column}")
+    saving.describe_charts(pins.summary(found.network))
+    saving.offer_report(
+        f"characterize_{tables.slug(pins.summary(found.network))}",
+        lambda: comparison_report.of_network(
+            found.network, found.answer, focus, pinned, saving.asked(found.asked)
+        ),
+    )
+
+
+def say(found: Found) -> None:
+    """What there is to say of the answer before its figures."""
+    answer, focus = found.answer, found.focus
+    titles = {name: device.title for name, device in queries.devices().items()}
+    panels.left_out(answer.left_out, found.network.precision)
     for note in answer.notes:
         st.caption(f":material/info: {note}")
-    panels.standing(focus, titles.get(focus["hardware"], focus["hardware"]), pins.summary(network))
-    panels.kpis(focus, before, pinned[0].name if pinned else "")
-    panels.coverage(rows)
-    panels.key_of_marks(pinned)
-    with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
-        for quantity in (readable.LATENCY, readable.ENERGY, readable.SPEEDUP):
-            frame = readable.by_device(rows, quantity, short, pinned)
-            panels.device_card(frame, quantity, key=f"by_device_{quantity.column}")
-    where_it_goes(network, focus, titles)
-    st.header("All figures", anchor="figures")
-    asked = {
-        "model": network.model,
-        "parameters": dict(network.parameters),
-        "batch": network.batch,
-        "precision": network.precision,
-        "stack": network.stack,
-        "devices": list(comparison.devices),
-        "baseline": comparison.baseline or AUTO,
-    }
-    panels.table(rows, titles, pinned, asked)
-    saving.describe_charts(pins.summary(network))
-    saving.offer_report(
-        f"characterize_{tables.slug(pins.summary(network))}",
-        lambda: comparison_report.of_network(network, answer, focus, pinned, saving.asked(asked)),
-    )
+    name = titles.get(focus["hardware"], focus["hardware"])
+    panels.standing(focus, name, pins.summary(found.network), answer.rows)
 
 
-def focused(rows: Columns, focus: str) -> dict[str, Any]:
-    """The row of the device looked at: the one asked for, else the fastest."""
-    latencies = list(rows["latency_s"])
-    fastest = readable.row(rows, latencies.index(min(latencies)))
-    return fastest if focus == AUTO else row_of(rows, focus) or fastest
+@st.fragment(key=KERNELS)
+def kernels() -> None:
+    found = shown()
+    first = pins.pinned()[:1]
+    kernel_panel.bars(found.network, found.focus, first[0].network if first else None)
 
 
-def row_of(rows: Columns, hardware: str) -> dict[str, Any] | None:
-    names = list(rows["hardware"])
-    return readable.row(rows, names.index(hardware)) if hardware in names else None
-
-
-@st.fragment
-def where_it_goes(network: Network, focus: dict[str, Any], titles: dict[str, str]) -> None:
-    name = focus["hardware"]
-    st.header(f"Where it goes on {titles.get(name, name)}", anchor="kernels")
-    what = st.segmented_control(
-        "Share of",
-        list(SHARES),
-        default="time",
-        required=True,
-        key="kernels.of",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    try:
-        kernels = queries.kernels(network, name)
-        first = pins.pinned()[:1]
-        before = queries.kernels(first[0].network, name) if first else None
-    except CharacterizeError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    column, title, unit = SHARES[str(what)]
-    frame = kernel_bars.top_kernels(kernels, column, unit, before=before)
-    if not frame:
-        st.info("This network has no kernels: it computes nothing.", icon=":material/info:")
-        return
-    outside = kernel_bars.outside_kernels(frame, float(focus[column]), unit)
-    if outside:
-        st.caption(outside)
-    with st.container(border=True):
-        panels.draw(
-            charts.kernels,
-            frame,
-            title,
-            unit,
-            key="kernels.chart",
-            alt_text=f"{title} by kernel: {frame['label'][0]} takes {frame['share'][0]:.0%}",
-        )
-
-
-def pin_controls() -> None:
-    """Pin what is shown, see to what is pinned, go back."""
-    count = len(pins.pinned())
-    st.button(
-        "Pin to compare",
-        icon=":material/keep:",
-        key="_pin",
-        on_click=pin_current,
-        help="Keep these figures beside those of whatever you change next; pin as many as you like.",
-    )
-    if count:
-        with st.popover(f"Pinned: {count}", icon=":material/keep:", key="_pinned"):
-            pinned_menu()
-    if pins.can_undo():
-        st.button(
-            "Undo",
-            icon=":material/undo:",
-            type="tertiary",
-            key="_undo",
-            on_click=pins.undo,
-            help="Go back to what was pinned before.",
-        )
-    examples()
-    saving.menu()
-    panels.glossary()
-
-
-def pin_current() -> None:
-    network = controls.chosen_network()
-    if network is not None:
-        pins.add(pins.Pin(pins.summary(network), network))
-
-
-def pinned_menu() -> None:
-    """One pin looked at, and what can be done with it."""
-    now = pins.pinned()
-    which = st.selectbox(
-        "Pinned configuration",
-        range(len(now)),
-        format_func=lambda index: f"{pins.letter(index)} · {now[index].name}",
-    )
-    pin = now[which]
-    named = f"_pin_name.{which}.{pin.name}"  # another name is another field, with that name in it
-    st.text_input(
-        "Name",
-        value=pin.name,
-        max_chars=pins.LONGEST_NAME,
-        key=named,
-        on_change=lambda: pins.rename(which, st.session_state[named]),
-    )
-    st.caption(pins.summary(pin.network))
-    choices: list[tuple[str, str, Callable[..., None], tuple[Any, ...]]] = [
-        ("Set the controls to it", ":material/restore:", state.restore, (pin.network,)),
-        ("Unpin it", ":material/keep_off:", pins.remove, (which,)),
-    ]
-    if which:
-        choices.insert(1, ("Measure changes against it", ":material/flag:", pins.lead, (which,)))
-    if len(now) > 1:
-        choices.append(("Unpin all", ":material/clear_all:", pins.clear, ()))
-    for label, icon, callback, arguments in choices:
-        st.button(label, icon=icon, width="stretch", on_click=callback, args=arguments)
-
-
-def examples() -> None:
-    with st.popover("Examples", icon=":material/school:", type="tertiary"):
-        for preset in presets.PRESETS:
-            st.button(
-                preset.title,
-                help=preset.question,
-                width="stretch",
-                on_click=start_from,
-                args=(preset,),
-            )
-
-
-def start_from(preset: presets.Preset) -> None:
-    state.restore(preset.network(queries.families()[preset.model].defaults))
-    chosen = {
-        links.DEVICES: list(preset.devices),
-        links.BASELINE: preset.baseline,
-        links.FOCUS: AUTO,
-    }
-    for name, value in chosen.items():
-        st.session_state[name] = value
-        links.publish(name)
+@st.fragment(key=TABLE)
+def table() -> None:
+    found = shown()
+    titles = {name: device.title for name, device in queries.devices().items()}
+    panels.table(found.answer.rows, titles, found.pinned, found.asked, row_panel.picked)
 
 
 st.title("What does this network cost, and what if I change it?", anchor=False)
-shared = controls.Controls(RESULTS)
+shared = controls.Controls(RESULTS, KERNELS, TABLE, also=curve_panel.outdated)
 notes = state.begin("tune", controls.LINKED)
 with st.sidebar:
     shared.network()
@@ -267,5 +201,23 @@ for note in notes:
 shared.devices()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     shared.comparison()
-    pin_controls()
-results()
+    pin_menu.pinning()
+    pin_menu.examples()
+    saving.menu()
+    panels.glossary()
+if controls.chosen_network() is None:
+    st.info("Choose a zoo model on the left to see what it costs.", icon=":material/search:")
+elif not controls.chosen_comparison().devices:
+    st.info("Choose at least one device to compare.", icon=":material/devices:")
+else:
+    results(places())
+    if LAST in st.session_state:
+        st.header("Along one slider", anchor="curve", help=curve_panel.HELP)
+        curve_panel.panel()
+        st.header("Where it goes", anchor="kernels", help=kernel_panel.HELP)
+        kernel_panel.share_of(KERNELS)
+        kernels()
+        st.header("All figures", anchor="figures")
+        panels.filters(TABLE)
+        table()
+        row_panel.explanation(shown)

@@ -1,0 +1,109 @@
+"""A parameter's curve: frames in, charts out. What follows the pointer follows it in the browser. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+from altair.typing import ChartType
+
+from dashboard.encodings import Spread, axis, colour, reference
+
+PICK: Final = "pick"
+DASHES: Final = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4], [4, 1], [12, 2, 2, 2])
+HEIGHT: Final = 330
+LABEL_ROOM: Final = 118  # pixels to the right of the lines, for the names of the devices
+
+
+def curve(
+    rows: pd.DataFrame,
+    title: str,
+    unit: str,
+    parameter: str,
+    devices: Sequence[str],
+    *,
+    logarithmic: bool,
+    spread: Spread,
+) -> ChartType:
+    """One quantity along one parameter: a line and a band a device, and a rule under the pointer.
+
+    Args:
+        rows: by ``role``: ``point`` with ``at``, ``device``, ``architecture``, ``dash``, ``value``,
+            ``low`` and ``high``; ``label`` with ``at``, ``label_at``, ``device`` and ``architecture``;
+            ``rule`` with ``at``, ``at_text`` and a text a device, ``v0``, ``v1``, ...
+        title: what the quantity is called.
+        unit: its SI unit.
+        parameter: what the values of ``at`` are.
+        devices: what the texts of a rule belong to, in order.
+        logarithmic: whether the values of the parameter are doublings.
+        spread: how far the quantities lie apart.
+    """
+    base = alt.Chart(rows)
+    points = base.transform_filter("datum.role == 'point'").encode(
+        x=_along(parameter, logarithmic), color=colour("architecture", ()), detail="device:N"
+    )
+    heading = f"{title} ({unit})" if unit else title
+    value = alt.Y(
+        "value:Q",
+        title=heading,
+        scale=alt.Scale(zero=True) if spread == "even" else alt.Scale(type="log", nice=True),
+        axis=axis(unit, spread),
+    )
+    band = points.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title=heading), y2="high:Q")
+    dashes = alt.Scale(domain=list(range(len(DASHES))), range=[list(each) for each in DASHES])
+    line = points.mark_line(strokeWidth=2).encode(
+        y=value, strokeDash=alt.StrokeDash("dash:O", scale=dashes, legend=None)
+    )
+    names = (
+        base.transform_filter("datum.role == 'label'")
+        .mark_text(align="left", dx=7, fontSize=11, limit=LABEL_ROOM - 8)
+        .encode(
+            x=_along(parameter, logarithmic),
+            y=alt.Y("label_at:Q", title=heading),
+            text="device:N",
+            color=colour("architecture", ()),
+        )
+    )
+    hover = alt.selection_point(
+        name="hover", fields=["at"], nearest=True, on="pointermove", clear="pointerout", empty=False
+    )
+    pick = alt.selection_point(name=PICK, fields=["at"], nearest=True, on="click")
+    marked = points.mark_point(filled=True, size=70).encode(
+        y=value, opacity=alt.when(hover).then(alt.value(1)).otherwise(alt.value(0))
+    )
+    return alt.layer(
+        band, line, names, marked, _rule(base, parameter, logarithmic, devices, hover, pick)
+    ).properties(height=HEIGHT, padding={"left": 0, "top": 6, "right": LABEL_ROOM, "bottom": 0})
+
+
+def _rule(
+    base: alt.Chart,
+    parameter: str,
+    logarithmic: bool,
+    devices: Sequence[str],
+    hover: alt.Parameter,
+    pick: alt.Parameter,
+) -> alt.Chart:
+    """The line that follows the pointer, with every device's value at it."""
+    told = [alt.Tooltip("at_text:N", title=parameter)]
+    told += [alt.Tooltip(f"v{index}:N", title=name) for index, name in enumerate(devices)]
+    rule: Any = base.transform_filter("datum.role == 'rule'").mark_rule(strokeWidth=1.5)
+    made: alt.Chart = rule.encode(
+        x=_along(parameter, logarithmic),
+        color=reference(),
+        opacity=alt.when(hover).then(alt.value(0.9)).otherwise(alt.value(0)),
+        tooltip=told,
+    ).add_params(hover, pick)
+    return made
+
+
+def _along(parameter: str, logarithmic: bool) -> alt.X:
+    scale = alt.Scale(type="log", base=2, nice=False) if logarithmic else alt.Scale(zero=False)
+    return alt.X(
+        "at:Q",
+        title=parameter,
+        scale=scale,
+        axis=alt.Axis(format=",", grid=False, tickCount=8, labelOverlap="greedy"),
+    )

@@ -1,0 +1,162 @@
+"""A parameter's whole curve: one network on devices, at every stop of one slider, in one evaluation.
+
+It does not depend on where that slider stands, so it is sent once and answers in the browser.
+Values are evaluated together on the templates at hand; those that would need a trace are named, not
+traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from characterize import features, models, projection, session, store, symbols, templates
+from characterize.errors import CharacterizeError
+from characterize.hardware import Profile
+from characterize.records import Stack
+from characterize.subjects import Subject
+from dashboard import queries
+from dashboard.queries import Request
+
+Sizes = dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Quantities by value and device: ``series[column][device]`` has an entry for each of ``values``.
+
+    ``missing`` are values that no template at hand holds for; ``refused`` those that do not go with
+    the other parameters.
+    """
+
+    values: tuple[int, ...]
+    devices: tuple[str, ...]
+    series: Mapping[str, Mapping[str, tuple[float, ...]]]
+    missing: tuple[int, ...] = ()
+    refused: tuple[int, ...] = ()
+
+
+BATCH: Final = "batch"
+COLUMNS: Final = ("latency_s", "latency_low_s", "latency_high_s", "energy_j", "speedup")
+
+
+def curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
+    """The curve of ``parameter`` over ``values``; everything else is as in ``request``.
+
+    Args:
+        request: the network, whose own value of ``parameter`` does not matter, and the devices.
+        parameter: a symbolic parameter of the family, or ``batch``.
+        values: what the slider stops at, ascending.
+
+    Raises:
+        CharacterizeError: whatever the library refuses.
+    """
+    own, request = request, _without(request, parameter)
+    # a row that came from the store did not need its template: the curve does
+    asked = session.subject(own.network.model, dict(own.network.parameters), own.network.batch)
+    if templates.at_hand(asked) is None:
+        templates.at_hand(asked, store.Store())
+    return _curve(request, parameter, values)
+
+
+def _without(request: Request, parameter: str) -> Request:
+    """The request with the parameter's own value taken out: the curve is the same wherever it stands."""
+    network = request.network
+    if parameter == BATCH:
+        return replace(request, network=replace(network, batch=1))
+    kept = tuple((name, value) for name, value in network.parameters if name != parameter)
+    return replace(request, network=replace(network, parameters=kept))
+
+
+def _curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
+    network = request.network
+    family = models.family(network.model)
+    given = {**family.defaults, **dict(network.parameters)}
+    sizes = {p.name: _whole(given[p.name], len(values)) for p in family.parameters if p.symbolic}
+    sizes["batch"] = _whole(network.batch, len(values))
+    sizes[parameter] = np.asarray(values, dtype=np.int64)
+    changed = {name: array for name, array in sizes.items() if name != "batch"}
+    valid = np.broadcast_to(family.holds({**given, **changed}), (len(values),)).copy()
+    profiles = [queries.profile(name) for name in request.hardware]
+    base = None if request.baseline is None else queries.profile(request.baseline)
+    found: dict[str, dict[str, Any]] = {
+        column: {profile.name: np.full(len(values), np.nan) for profile in profiles}
+        for column in COLUMNS
+    }
+    drawn = np.zeros(len(values), dtype=bool)
+    for places, columns in _evaluated(request, given, sizes, valid):
+        _fill(found, places, columns, profiles, base, network.precision)
+        drawn |= places
+    return Curve(
+        values=tuple(np.asarray(values)[drawn].tolist()),
+        devices=request.hardware,
+        series={
+            column: {name: tuple(array[drawn].tolist()) for name, array in by_device.items()}
+            for column, by_device in found.items()
+        },
+        missing=tuple(np.asarray(values)[valid & ~drawn].tolist()),
+        refused=tuple(np.asarray(values)[~valid].tolist()),
+    )
+
+
+def _whole(value: Any, length: int) -> NDArray[np.int64]:
+    return np.full(length, int(value), dtype=np.int64)
+
+
+def _evaluated(
+    request: Request, given: Mapping[str, Any], sizes: Sizes, valid: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.bool_], features.Columns]]:
+    """Columns of the valid values, template by template, as far as there are templates."""
+    network, left = request.network, valid.copy()
+    family = models.family(network.model)
+    while left.any():
+        first = int(left.argmax())
+        at = {**given, **{name: int(array[first]) for name, array in sizes.items()}}
+        asked = Subject(
+            family.name, family.name, tuple((p.name, at[p.name]) for p in family.parameters),
+            int(sizes["batch"][first]), str(family.version),
+        )  # fmt: skip
+        graph = templates.at_hand(asked)
+        if graph is None:
+            left[first] = False
+            continue
+        frame = session.frame(asked, Stack(network.stack), None)
+        holds = left & np.broadcast_to(symbols.holds(graph.guards, sizes), left.shape)
+        yield holds, features.columns(frame, {name: array[holds] for name, array in sizes.items()})
+        left &= ~holds
+
+
+def _fill(
+    found: Mapping[str, Mapping[str, Any]],
+    places: NDArray[np.bool_],
+    columns: features.Columns,
+    profiles: Sequence[Profile],
+    base: Profile | None,
+    precision: str,
+) -> None:
+    result = projection.project(
+        columns, profiles, precision, projection.choose_baseline(profiles, base)
+    )
+    for device in result.devices:
+        quantities = {
+            "latency_s": device.latency_s,
+            "latency_low_s": device.latency_low_s,
+            "latency_high_s": device.latency_high_s,
+            "energy_j": device.energy_j,
+            "speedup": result.baseline.latency_s / device.latency_s,
+        }
+        for column, array in quantities.items():
+            found[column][device.profile.name][places] = array
+
+
+def drawable(model: str) -> tuple[str, ...]:
+    """The parameters of a model whose curve can be drawn without tracing: its sizes, and the batch."""
+    try:
+        family = models.family(model)
+    except CharacterizeError:
+        return ()
+    return (*(p.name for p in family.parameters if p.symbolic), BATCH)

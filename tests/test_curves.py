@@ -1,0 +1,131 @@
+"""A parameter's whole curve: the same numbers as one by one, and nothing traced for it."""
+
+import doctest
+
+import pandas as pd
+import pytest
+
+from characterize import store, templates
+from dashboard import charts_curve, curve_panel, curve_rows, curves, queries, readable
+from dashboard.queries import Network, Request
+
+DEVICES = ("intel_i7_12700k", "nvidia_h100_sxm", "google_coral_edge_tpu", "stillwater_kpu_t256")
+STACK = queries.families()["conv2d_stack"]
+
+
+def request(**changed):
+    network = Network("conv2d_stack", tuple({**STACK.defaults, **changed}.items()))
+    return Request(network, DEVICES)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values"), [("channels", (8, 24, 512)), ("batch", (1, 3, 64))]
+)
+def test_a_curve_goes_through_the_answers_at_its_values(parameter, values):
+    queries.answer(request())
+    found = curves.curve(request(), parameter, values)
+    assert found.values == values
+    for index, value in enumerate(values):
+        network = request(**({parameter: value} if parameter != "batch" else {})).network
+        at = Network(network.model, network.parameters, value if parameter == "batch" else 1)
+        rows = queries.answer(Request(at, DEVICES)).rows
+        for column in curves.COLUMNS:
+            ours = [found.series[column][name][index] for name in DEVICES]
+            assert ours == pytest.approx(list(rows[column]), rel=1e-12), (value, column)
+
+
+def test_a_curve_does_not_depend_on_where_its_own_slider_stands():
+    queries.answer(request())
+    here = curves.curve(request(channels=8), "channels", (8, 16))
+    there = curves.curve(request(channels=64), "channels", (8, 16))
+    assert here == there
+
+
+def test_nothing_is_traced_for_a_curve(monkeypatch):
+    def traced(*_args, **_kwargs):
+        raise AssertionError("a network was traced")
+
+    queries.answer(request())
+    monkeypatch.setattr(templates, "_traced", traced)
+    # one channel is another topology: a convolution of one group that is also depthwise
+    found = curves.curve(request(), "channels", (1, 16))
+    assert found.values + found.missing == (16, 1)
+
+
+def test_values_that_do_not_go_with_the_others_are_named(fresh_store):
+    grouped = request(channels=16, in_channels=16, groups=4)
+    queries.answer(grouped)
+    found = curves.curve(grouped, "channels", (16, 18, 20))
+    assert found.refused == (18,)  # 4 does not divide it
+    assert found.values == (16, 20)
+
+
+def test_a_template_that_only_the_store_has_is_found_there(fresh_store, monkeypatch):
+    asked = request(layers=5)
+    queries.answer(asked)
+    monkeypatch.setattr(templates, "_TEMPLATES", templates._Templates())
+    assert curves.curve(asked, "channels", (16, 32)).values == (16, 32)
+    assert store.Store().frame("SELECT count(*) AS n FROM results")["n"][0] == len(DEVICES)
+
+
+def test_the_values_of_a_curve_are_those_of_its_slider():
+    stops = curve_panel.stops(STACK.parameter("channels"))
+    assert stops == sorted(set(stops))
+    assert {1, 16, 24, 4096} <= set(stops)
+    linear = curve_panel.stops(STACK.parameter("layers"))
+    assert len(linear) <= curve_panel.MOST
+
+
+FRAME = curve_rows.frame(
+    (1, 2),
+    {
+        "latency_s": {"a": (1e-3, 2e-3), "b": (2e-3, 2e-3)},
+        "latency_low_s": {"a": (5e-4, 1e-3), "b": (1e-3, 1e-3)},
+        "latency_high_s": {"a": (2e-3, 4e-3), "b": (4e-3, 4e-3)},
+    },
+    readable.LATENCY,
+    [("a", "A", "cpu"), ("b", "B", "cpu")],
+    logarithmic=True,
+)
+
+
+def test_the_frame_has_points_labels_that_keep_apart_and_a_text_a_device():
+    table = pd.DataFrame(FRAME)
+    assert list(table["role"].value_counts()[["point", "label", "rule"]]) == [4, 2, 2]
+    labels = table[table["role"] == "label"]
+    assert list(labels["at"]) == [2, 2]
+    # both lines end at 2 ms; the axis reaches from 0.5 to 4 ms, a label is a 22nd of it
+    first, second = labels["label_at"]
+    assert second / first == pytest.approx(8 ** (1 / curve_rows.LABEL_STEPS))
+    rules = table[table["role"] == "rule"]
+    assert list(rules["v0"]) == ["1 ms", "2 ms"]
+    assert list(table[table["role"] == "point"]["dash"]) == [
+        0,
+        0,
+        1,
+        1,
+    ]  # told apart without colour
+
+
+def test_the_chart_follows_the_pointer_by_itself_and_tells_every_device():
+    chart = charts_curve.curve(
+        pd.DataFrame(), "Latency", "s", "Channels", ("A", "B"), logarithmic=True, spread="decades"
+    ).to_dict()
+    params = {each["name"]: each["select"] for each in chart["params"]}
+    assert params["hover"]["on"] == "pointermove"
+    assert params["hover"]["nearest"] is params[charts_curve.PICK]["nearest"] is True
+    tooltips = [
+        each["title"] for layer in chart["layer"] for each in layer["encoding"].get("tooltip", [])
+    ]
+    assert tooltips == ["Channels", "A", "B"]
+    fields = {
+        definition["field"]
+        for layer in chart["layer"]
+        for definition in layer["encoding"].values()
+        if isinstance(definition, dict) and "field" in definition
+    }
+    assert fields <= set(FRAME)
+
+
+def test_the_example_of_the_module_holds():
+    assert doctest.testmod(curve_rows).failed == 0
