@@ -4,7 +4,8 @@
 
 The script runner is wrapped here and not in the product. One line a run: seconds from before the
 callback of the widget that moved until after the last element was handed over for sending, how many
-messages that were, how many bytes, and seconds of processor time. PROFILE=file adds up where the time of all runs goes.
+messages that were, how many bytes, and seconds of processor time. PROFILE=file adds up where the
+time of the last runs goes.
 """
 
 from __future__ import annotations

@@ -254,8 +254,11 @@ def test_a_bar_and_a_row_explain_themselves(visit):
     bar.scroll_into_view_if_needed()
     bar.click()
     expect(page.get_by_text("macs = m × n × k = ").first).to_be_visible()
-    expect(page.get_by_text("Why it takes as long on")).to_be_visible()
-    page.get_by_role("combobox", name="Part").click()
+    expect(page.get_by_text("The device's figures and their sources")).to_be_visible()
+    settled(page)
+    part = page.get_by_role("combobox", name="Part")
+    part.scroll_into_view_if_needed()  # a list closes when the page scrolls under it
+    part.click()
     page.get_by_role("option", name="the whole network").click()
     expect(page.get_by_text("+ idle power")).to_be_visible()
     expect(page.get_by_text("What it rests on")).to_be_visible()
