@@ -49,6 +49,8 @@ screenshots: $(VENV)/.installed-test browser ## Picture every view in both theme
 docs: $(VENV)/.installed-run ## Write the generated pages and templates again
 	@echo "==> docs/formulas.md, from the docstrings of the cost formulas"
 	@$(BIN)/python -m characterize.costs
+	@echo "==> docs/families.md, from the parameters of the families"
+	@$(BIN)/python -m characterize.models.reference
 	@echo "==> data/templates, from the families at their defaults"
 	@$(BIN)/python -m characterize.templates
 

@@ -16,7 +16,7 @@ from characterize import codec, errors, models, paths, store, symbols
 from characterize.records import Graph
 from characterize.subjects import Subject, subject
 
-VARIANTS: Final = 8  # templates of one topology that the store keeps
+VARIANTS: Final = 16  # templates of one topology that the store keeps
 SHIPPED_BATCHES: Final = (1, 8)
 _SUFFIX: Final = ".json.zz"
 

@@ -20,7 +20,7 @@ def sizes_near(family, generator):
     for _ in range(50):
         values = family.defaults
         for parameter in family.parameters:
-            if parameter.symbolic:
+            if parameter.symbolic and parameter.default:  # no cache is a topology of its own
                 step = int(parameter.step or 1)
                 value = int(parameter.default) + step * generator.randint(-3, 3)
                 values = {**values, parameter.name: max(int(parameter.low or 1), value)}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 from characterize.models.definition import Family
 from characterize.models.parameters import Parameter
 from characterize.models.registry import families
 
+_PAGE: Final = Path(__file__).parents[2] / "docs" / "families.md"
 _HEAD = """# Families
 
 A family is a network with parameters. Each parameter is a slider in the dashboard, an axis of a sweep and
@@ -43,3 +47,7 @@ def _row(parameter: Parameter) -> str:
         parameter.sentence,
     )
     return f"| {' | '.join(map(str, cells))} |"
+
+
+if __name__ == "__main__":
+    _PAGE.write_text(page(), encoding="utf-8")

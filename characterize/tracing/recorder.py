@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from characterize import costs
 from characterize.records import Frozen, Graph, Operator, Role, Value
 from characterize.tracing.operators import DROPOUTS, IGNORED, LAYOUT
-from characterize.tracing.shortcuts import SHORTCUTS
+from characterize.tracing.shortcuts import SHORTCUTS, SYMBOLIC
 
 _WEIGHTS = frozenset({Role.PARAMETER, Role.BUFFER, Role.CONSTANT, Role.DERIVED})
 _Dim = Callable[[Any], Any]
@@ -98,7 +98,7 @@ class Recorder(TorchDispatchMode):
         self.operators: list[Operator] = []
         self._names = names
         self._dim = dim
-        self._concrete = dim is int  # shortcuts compare sizes, which would bind symbols
+        self._concrete = dim is int  # most shortcuts compare sizes, which would bind symbols
         self._path = path
         self._ids: dict[int, int] = {}  # id(tensor) -> value
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
@@ -125,7 +125,8 @@ class Recorder(TorchDispatchMode):
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        result = known.shortcut(args, kwargs) if known.shortcut and self._concrete else None
+        quick = known.shortcut if self._concrete or known.name in SYMBOLIC else None
+        result = quick(args, kwargs) if quick else None
         if result is None:
             result = func(*args, **kwargs)
         if known.action is _Action.IGNORE:

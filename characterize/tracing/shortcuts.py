@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-Shortcut = Callable[[tuple[Any, ...], dict[str, Any]], torch.Tensor | None]
+Shortcut = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+"""Takes what the operator takes; returns its result (a tensor or several), or ``None``."""
 
 
 def _alike(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor | None:
@@ -74,6 +75,28 @@ def _linear(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | No
     return source.new_empty((*source.shape[:-1], weight.shape[0]))
 
 
+def _lstm(
+    args: tuple[Any, ...], _kwargs: dict[str, Any]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    """``[b, s, i]`` to ``[b, s, directions * h]`` and last states, which PyTorch unrolls step by step."""
+    if len(args) != 9 or not isinstance(args[1], list | tuple):  # a packed sequence
+        return None
+    source, (state, cell), weights, *_, bidirectional, batch_first = args
+    if source.dim() != 3 or source.dtype != weights[0].dtype:
+        return None
+    if source.shape[2] != weights[0].shape[1]:
+        return None
+    features = (2 if bidirectional else 1) * state.shape[2]
+    # PyTorch computes step after step and turns the result around where the batch comes first.
+    first, second = (1, 0) if batch_first else (0, 1)
+    result = source.new_empty((source.shape[first], source.shape[second], features))
+    return (
+        result.transpose(0, 1) if batch_first else result,
+        state.new_empty(state.shape),
+        cell.new_empty(cell.shape),
+    )
+
+
 _ELEMENTWISE = [
     "relu",
     "gelu",
@@ -109,4 +132,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "aten.batch_norm": _batch_norm,
     "aten.layer_norm": _layer_norm,
     "aten.linear": _linear,
+    "aten.lstm": _lstm,
 }
+SYMBOLIC = frozenset({"aten.lstm"})
+"""Shortcuts that bind no symbol, which the tracer of templates takes too."""

@@ -21,22 +21,30 @@ from characterize.tracing.recorder import Recorder
 class _Sizes:
     """Symbols for named sizes, and how their expressions read as text."""
 
-    def __init__(self, hints: Mapping[str, int]) -> None:
+    def __init__(self, hints: Mapping[str, int], may_be_zero: frozenset[str]) -> None:
         self.environment = ShapeEnv(duck_shape=False, specialize_zero_one=False)
         self.sizes: dict[str, Any] = {}
         self._names: dict[Any, Any] = {}
         self._texts: dict[Any, Any] = {}
         for name, hint in hints.items():
             source = ConstantSource(name)
+            # Of a size that is never zero, sympy drops the guard that it is not: a guard less.
+            positive = None if name in may_be_zero else True
             symbol = self.environment.create_symbol(
-                hint, source=source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None
+                hint,
+                source=source,
+                dynamic_dim=DimDynamic.DYNAMIC,
+                constraint_dim=None,
+                positive=positive,
             )
             if not isinstance(symbol, sympy.Symbol):
                 self.sizes[name] = hint
                 continue
             node = self.environment.create_symintnode(symbol, hint=hint, source=source)
             self.sizes[name] = node
-            self._names[symbol] = sympy.Symbol(name, integer=True, positive=True)
+            self._names[symbol] = sympy.Symbol(
+                name, integer=True, nonnegative=True, positive=positive
+            )
 
     def text(self, expression: Any) -> Any:
         """A sympy expression as text over the names, or as a number."""
@@ -83,7 +91,8 @@ def trace_family(
     family = models.family(name)
     values = family.check(**parameters)
     hints = {key: (batch if key == "batch" else int(values[key])) for key in symbolic}
-    sizes = _Sizes(hints)
+    zero = frozenset(p.name for p in family.parameters if p.symbolic and p.low == 0)
+    sizes = _Sizes(hints, zero)
     given = {**values, **{k: v for k, v in sizes.sizes.items() if k != "batch"}}
     samples = sizes.sizes.get("batch", batch)
     fake = FakeTensorMode(shape_env=sizes.environment, allow_non_fake_inputs=True)

@@ -76,9 +76,9 @@ TRANSFORMER_DECODER: Final = Family(
         size("kv_heads", 4, 1, 256, "Heads of keys and values, each shared by heads/kv_heads.", unit="heads"),
         size("intermediate", 5632, 8, 131_072, "Hidden features of the gated perceptrons.", step=64),
         size("sequence", 128, 1, 131_072, "Tokens that are read at once.", unit="tokens"),
-        integer(
+        size(
             "cached_tokens", 0, 0, 1_048_576, "Tokens before them, whose keys and values are cached.",
-            scale="log", unit="tokens",
+            unit="tokens",
         ),
         size("vocab", 32_000, 2, 1_000_000, "Entries of the token table and of the output."),
         choice(
@@ -104,8 +104,7 @@ LSTM: Final = Family(
         size(
             "in_features", 128, 1, 65_536, "Features of every step of the input.", unit="features"
         ),
-        # not symbolic: PyTorch unrolls the recurrence step by step to find its output's shape
-        integer("sequence", 64, 1, 4096, "Steps of the input.", scale="log", unit="steps"),
+        size("sequence", 64, 1, 4096, "Steps of the input.", unit="steps"),
         flag("bidirectional", False, "Whether a second pass reads the sequence backwards."),
     ),
     network="lstm:LSTM",
