@@ -4,6 +4,7 @@ import doctest
 
 import pandas as pd
 import pytest
+import streamlit as st
 
 from characterize import store, templates
 from dashboard import charts_curve, curve_panel, curve_rows, curves, queries, readable
@@ -11,6 +12,14 @@ from dashboard.queries import Network, Request
 
 DEVICES = ("intel_i7_12700k", "nvidia_h100_sxm", "google_coral_edge_tpu", "stillwater_kpu_t256")
 STACK = queries.families()["conv2d_stack"]
+
+
+@pytest.fixture(autouse=True)
+def no_caches():
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    queries._keeper().close()
 
 
 def request(**changed):
