@@ -143,7 +143,11 @@ class KernelColumns:
         changed["m"] = np.where(activations, self.m, self.m * scale)
         changed["groups"] = np.where(activations, self.groups * scale, self.groups)
         own = None if self.lowerings is None else _Batched(self.lowerings, factor)
-        return replace(self, lowerings=own, **changed)
+        one = (
+            self.grid is not None and math.prod(self.grid) == 1
+        )  # now as many as there are factors
+        grid = (np.size(factor),) if one else self.grid
+        return replace(self, lowerings=own, grid=grid, **changed)
 
     @property
     def flops(self) -> Array:

@@ -3,6 +3,9 @@
 A file has one row a measurement: ``model, input_size, batch, precision, stack, memory_format,
 hardware, latency_s`` and, where they were measured, ``power_w`` and ``energy_j``; further columns
 (``source``, ``framework``) are kept and not looked at.
+
+The networks that the published figures are of ship as graphs, so that validating needs neither torch
+nor a zoo; ``python -m characterize.evidence`` writes them.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from characterize import errors, features, fusion, models, tracing
+from characterize import codec, errors, features, fusion, models, tracing
 from characterize.columns import KernelColumns
 from characterize.paths import data_directory
 from characterize.records import Graph, Precision, Stack
@@ -82,7 +85,7 @@ def read(path: str | Path) -> pd.DataFrame:
     for name in OPTIONAL:
         if name not in frame:
             frame[name] = "" if name == "memory_format" else np.nan
-    formats = frame["memory_format"].fillna("").astype(str).str.lower()
+    formats = frame["memory_format"].astype(object).fillna("").astype(str).str.lower()
     frame["memory_format"] = formats.replace(dict(FORMATS))
     _check(frame, file.name)
     return frame
@@ -132,9 +135,63 @@ def subjects(frame: pd.DataFrame, progress: Progress | None = None) -> Iterator[
         say(f"{place} of {len(groups)}: {model}")
         positions = tuple(int(row) for row in rows)
         try:
-            yield Subject(model, number, positions, _traced(str(model), number))
+            yield Subject(model, number, positions, network(str(model), number))
         except errors.CharacterizeError as error:
             yield Subject(model, number, positions, None, str(error))
+
+
+def network(model: str, size: int | None) -> Graph:
+    """A network as it was measured: a graph that ships, otherwise traced now, which needs torch.
+
+    Raises:
+        CharacterizeError: there is no such model, or its library cannot be imported.
+    """
+    file = _folder() / _file_name(model, size)
+    if file.exists():
+        try:
+            return codec.decode(file.read_bytes())
+        except errors.BrokenRecordError:  # of another format: traced anew
+            return _traced(model, size)
+    return _traced(model, size)
+
+
+def _folder() -> Path:
+    return data_directory() / "published" / "graphs"
+
+
+def _file_name(model: str, size: int | None) -> str:
+    return f"{model.replace('/', '--')}{'' if size is None else f'@{size}'}.json.zz"
+
+
+def shipped() -> list[tuple[str, int | None]]:
+    """Model and input size of every network that published figures are of."""
+    frame = published()
+    pairs = frame[["model", "input_size"]].drop_duplicates().itertuples(index=False)
+    return sorted((str(model), None if size != size else int(size)) for model, size in pairs)
+
+
+def write(place: Path | None = None) -> list[str]:
+    """Trace the networks of the published figures again, and write their graphs.
+
+    Returns:
+        Why some could not be traced; what is there of them stays.
+    """
+    place = place or _folder()
+    place.mkdir(parents=True, exist_ok=True)
+    trouble: list[str] = []
+    wanted = shipped()
+    for model, size in wanted:
+        try:
+            content = codec.encode(_traced(model, size))
+        except errors.CharacterizeError as error:
+            trouble.append(f"{model}: {error}")
+        else:
+            (place / _file_name(model, size)).write_bytes(content)
+    names = {_file_name(model, size) for model, size in wanted}
+    for file in place.glob("*.json.zz"):
+        if file.name not in names:
+            file.unlink()
+    return trouble
 
 
 def _traced(model: str, size: int | None) -> Graph:
@@ -163,3 +220,8 @@ class Kernels:
         """The kernels for a stack, one configuration a batch."""
         factor = np.asarray(batches, dtype=np.float64)[None, :] / TRACED_BATCH
         return self._of(stack).batched(factor)
+
+
+if __name__ == "__main__":
+    for line in write():
+        print(line)  # noqa: T201 - a command for whoever adds figures

@@ -1,0 +1,95 @@
+"""The figures that ship: cited, projected without torch, and their networks as the tracer makes them."""
+
+import csv
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from characterize import codec, evidence, hardware, projection
+from characterize.paths import data_directory
+from characterize.records import Architecture, Precision, Stack
+from tests.zoo_support import need
+
+FOLDER = data_directory() / "published"
+CITED = [file for file in sorted(FOLDER.glob("*.csv")) if not file.name.startswith("h100")]
+UNKNOWN = {"transformers/llama-small"}  # of no zoo: a configuration of our own benchmark
+
+
+def rows_of(file):
+    with file.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+@pytest.mark.parametrize("file", CITED, ids=lambda file: file.stem)
+def test_every_cited_figure_has_a_source_and_a_device_that_runs_it(file):
+    for row in rows_of(file):
+        assert row["source"].strip(), row
+        assert float(row["latency_s"]) > 0, row
+        device = hardware.load(row["hardware"])
+        assert Precision(row["precision"]) in device.precisions, row
+
+
+def test_figures_are_of_all_four_architectures_and_of_power_too():
+    frame = evidence.published()
+    devices = {name: hardware.load(name) for name in frame["hardware"].unique()}
+    assert {device.architecture for device in devices.values()} == {*Architecture}
+    # a few dozen beside our own table of an H100
+    assert len(frame[frame["hardware"] != "nvidia_h100_sxm"]) >= 40
+    assert frame["power_w"].notna().sum() >= 10
+
+
+def test_validating_what_ships_needs_no_torch():
+    code = """
+        import sys
+        from characterize import evidence, validation
+        found = validation.validate(evidence.published())
+        assert "torch" not in sys.modules
+        for summary in found.summaries():
+            assert summary["n"] and summary["median_ape"] < 1, summary
+        print([each["model"] for each in found.left_out])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        check=True, timeout=300, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == str(sorted(UNKNOWN))
+
+
+def test_a_graph_ships_for_every_network_and_nothing_else():
+    wanted = {evidence._file_name(*pair) for pair in evidence.shipped() if pair[0] not in UNKNOWN}
+    assert {file.name for file in (FOLDER / "graphs").iterdir()} == wanted
+    assert sum(file.stat().st_size for file in (FOLDER / "graphs").iterdir()) < 3e6
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("mobilenet", 224),
+        ("torchvision/resnet18", 224),
+        pytest.param("torchvision/swin_t", 224, marks=pytest.mark.slow),
+        pytest.param("timm/efficientnet_b0", 224, marks=pytest.mark.slow),
+        pytest.param("transformers/bert-base", 128, marks=pytest.mark.slow),
+    ],
+)
+def test_what_ships_is_what_the_tracer_makes_now(model, size):
+    if "/" in model:
+        need(model.split("/")[0])
+    fresh = codec.decode(codec.encode(evidence._traced(model, size)))
+    assert evidence.network(model, size) == fresh
+
+
+def test_several_batches_at_once_are_each_batch_alone():
+    kernels = evidence.Kernels(evidence.network("resnet", 224))
+    for name, stack in (("nvidia_rtx_4090", Stack.EAGER), ("intel_i9_10940x", Stack.COMPILED)):
+        device = hardware.load(name)
+        together = projection.totals(
+            kernels.at(stack, [1, 8, 64]), device, device.default_precision, stack
+        )[1]
+        alone = [
+            projection.totals(kernels.at(stack, [n]), device, device.default_precision, stack)[1]
+            for n in (1, 8, 64)
+        ]
+        np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-12)
