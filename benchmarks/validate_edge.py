@@ -25,7 +25,7 @@ from benchmarks import edge_networks
 from characterize import hardware
 from characterize.columns import KernelColumns
 from characterize.hardware import edge_cpu, kpu, roofline, tpu
-from characterize.records import KernelKind, Precision, Stack
+from characterize.records import Confidence, Frozen, KernelKind, Precision, Stack
 
 ROUNDS: Final = 15
 FLOOR: Final = 0.02  # relative errors below this weigh alike
@@ -109,6 +109,20 @@ def whole_s(columns: KernelColumns, device: hardware.Profile, precision: Precisi
     """What the package projects for a network under an engine."""
     estimate = hardware.estimate(columns, device, precision, Stack.ENGINE)
     return total(columns, estimate.latency_s) + device.inference_overhead_s
+
+
+_FITTED: Final = ("efficiency", "overhead", "vector_flops_per_s", "energy", "uncertainty")
+
+
+def from_datasheet(name: str, *left_out: str) -> hardware.Profile:
+    """A device without what was fitted to it: its architecture's efficiencies, its own datasheet."""
+    device = hardware.load(name)
+    kept = {
+        key: figure
+        for key, figure in device.stated.items()
+        if not key.startswith((*_FITTED, *left_out))
+    }
+    return replace(device, stated=Frozen(kept), fitted=Frozen({}), confidence=Confidence.DATASHEET)
 
 
 # MLPerf edge boards
@@ -403,6 +417,10 @@ def coral(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None
     device = hardware.load("google_coral_edge_tpu")
     shipped = [whole_s(traced[name], device, Precision.INT8) for name in table.network[every]]
     report("Coral Dev Board, the profile (in sample)", shipped, measured[every])
+    for title, left_out in (("alone", ()), ("without its array", ("units.array",))):
+        bare = from_datasheet("google_coral_edge_tpu", *left_out)
+        plain = [whole_s(traced[name], bare, Precision.INT8) for name in table.network[every]]
+        report(f"Coral Dev Board, from its datasheet {title}", plain, measured[every])
     if fits:
         print(
             dict(
@@ -494,6 +512,10 @@ def hailo(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None
     report("Hailo-8, contexts known", known, table.seconds)
     report("Hailo-8, contexts predicted", guessed, table.seconds)
     report("Hailo-8, the profile (in sample)", shipped, table.seconds)
+    once = table[table.batch == 1]
+    bare = from_datasheet("hailo_8", "units.array")
+    plain = [whole_s(traced[name], bare, Precision.INT8) for name in once.name]
+    report("Hailo-8, from its datasheet alone, batch 1", plain, once.seconds)
     thick = ~table.family.isin(["espcn", "squeezenet_v1.1"])
     report("the same without ESPCN, SqueezeNet", guessed[thick], table.seconds[thick])
     one = (~table.several).to_numpy()

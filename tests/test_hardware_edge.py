@@ -234,7 +234,11 @@ def test_integers_that_are_no_faster_do_not_slow_a_runtime_down():
     assert edge_cpu.efficiencies(slow, Precision.INT8)["depthwise"] == pytest.approx(0.1)
 
 
-def test_a_board_that_nobody_measured_has_the_band_of_boards_left_out():
+def test_a_device_that_nobody_measured_has_the_band_of_devices_left_out():
+    for name, spread in (("google_tpu_v4", 0.40), ("kendryte_k210", 0.46)):
+        assert hardware.load(name).log_std("compiled") == spread
+    assert hardware.load("stillwater_kpu_t64").log_std("compiled") == 0.70  # no silicon
+    assert hardware.load("hailo_8").log_std("engine") == 0.27  # its own
     pi5, pi4 = hardware.load("raspberry_pi_5"), hardware.load("raspberry_pi_4")
     assert (pi5.log_std("engine"), pi5.log_std("compiled")) == (0.15, 0.45)
     assert pi4.log_std("engine") == 0.1  # its own

@@ -75,7 +75,11 @@ class Profile:
         known = dict(self.stated)
         if not self.is_reference:
             known |= assumptions.missing(
-                self.architecture, self.confidence, self.default_precision, self.stated
+                self.architecture,
+                self.execution_model,
+                self.confidence,
+                self.default_precision,
+                self.stated,
             )
         return Frozen(known)
 
@@ -260,8 +264,8 @@ class Profile:
     def log_std(self, table: str = "") -> float:
         """Standard deviation of ln(measured / projected), of a stack where it was fitted.
 
-        Else that which the profile states; else that of devices that were left out of a fit, where
-        its model has some; else what is assumed for its confidence.
+        Else that which the profile states; else that of devices which were left out of a fit under
+        this stack; else what is assumed for its model or its confidence.
         """
         fitted = self.fitted.get(f"uncertainty.{table}")
         if fitted and "log_std" in fitted.values:
