@@ -99,6 +99,20 @@ def test_operators_without_a_formula_are_said_loudly(monkeypatch):
     assert "2 operators have no cost formula" in app.warning[0].value
 
 
+def test_a_rare_path_is_said_beside_the_figures_and_in_the_table(monkeypatch):
+    honest = session.answer
+
+    def with_cautions(*args, **kwargs):
+        found = honest(*args, **kwargs)
+        found.table["cautions"] = "odd channels"
+        return found
+
+    monkeypatch.setattr(session, "answer", with_cautions)
+    app = opened()
+    assert "odd channels: rare paths, where errors are larger" in words(app)
+    assert set(app.dataframe[0].value["Cautions"]) == {"odd channels"}
+
+
 # sliders and the URL
 
 
