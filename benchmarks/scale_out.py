@@ -10,6 +10,7 @@ worker, by SIGKILL, once a third of the models is done.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ from typing import Any
 import pandas as pd
 
 RESULTS = Path(__file__).parent / "results" / "scale_out.md"
+WORKERS_IMPORT = "benchmarks.cpu_torchvision"
 WAYS = ("none", "local", "killed")
 TORCHVISION_SHARE = 0.4  # of the models; the others are timm's
 
@@ -44,12 +46,12 @@ class Run:
 
 def choose(count: int) -> list[str]:
     """Classification models of torchvision, and of timm's every n-th."""
-    import torchvision
-
-    from benchmarks import cpu_torchvision  # noqa: F401  # before torchvision
     from characterize import models
+    from tests.zoo_support import torchvision_imports
 
-    ours = [f"torchvision/{n}" for n in torchvision.models.list_models(torchvision.models)]
+    torchvision_imports()
+    zoo = importlib.import_module("torchvision.models")
+    ours = [f"torchvision/{name}" for name in zoo.list_models(zoo)]
     theirs = models.zoo_names("timm/")
     first = round(count * TORCHVISION_SHARE)
     return [*_spread(ours, first), *_spread(theirs, count - min(first, len(ours)))]
@@ -67,7 +69,7 @@ def perform(way: str, models: Path, workers: int, output: Path) -> None:
     from characterize.sweeping import ModelProgress, requests, sweep_models_to
 
     if way == "none":
-        from benchmarks import cpu_torchvision  # noqa: F401
+        importlib.import_module(WORKERS_IMPORT)
     killed: list[int] = []
 
     def progress(now: ModelProgress) -> None:
@@ -75,7 +77,7 @@ def perform(way: str, models: Path, workers: int, output: Path) -> None:
             killed.append(multiprocessing.active_children()[0].pid or 0)
             os.kill(killed[0], signal.SIGKILL)
 
-    with dask.config.set({"distributed.worker.preload": ["benchmarks.cpu_torchvision"]}):
+    with dask.config.set({"distributed.worker.preload": [WORKERS_IMPORT]}):
         done = sweep_models_to(
             requests.requests(requests.read(models)), output,
             scheduler="none" if way == "none" else "local", workers=workers, progress=progress,

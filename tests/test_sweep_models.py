@@ -186,6 +186,34 @@ def test_a_model_that_fails_is_in_the_table_of_failures(tmp_path, capsys):
     assert list(pd.read_csv(file)["model"]) == ["mlp", "mlp", f"{factory}:make", f"{factory}:make"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["mlp", "--scheduler", "local"], "--scheduler is of a sweep over many models"),
+        (["mlp", "--workers", "2"], "--workers is of"),
+        (["mlp", "vit", "--workers", "0"], "'0' is not a number of processes"),
+        (["mlp", "vit", "--vary", "memory.bytes_per_s=x2"], "--vary is of a sweep over one family"),
+        (["mlp", "vit", "--models", "nowhere.txt"], "'nowhere.txt'"),
+        ([], "No models were named"),
+    ],
+    ids=str,
+)
+def test_an_option_that_would_do_nothing_is_refused(arguments, text, capsys):
+    assert main(["sweep", *arguments]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_more_rows_than_the_store_should_hold_stay_in_their_parts(monkeypatch):
+    monkeypatch.setattr(over_models, "_ROWS_STORED", 3)
+    done = sweeping.sweep_models_to(
+        requests.requests(SMALL[:2]), hardware=DEVICES, scheduler="none"
+    )
+    assert done.rows == 4
+    assert "More than 3 rows" in done.notes[0]
+    assert store.Store().info()["rows"] == 0
+    assert len(sweeping.frame(sweeping.find(done.key), "FROM sweep")) == 4
+
+
 def test_what_failed_is_tried_again_when_asked(monkeypatch):
     def fails(_asked):
         raise MissingExtraError("not installed yet")

@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     entries = sweep_models.entries(arguments)
     if requests.is_several(entries):
         return sweep_models.run(arguments, entries)
+    sweep_models.refuse_options(arguments)
     axes = ranges.axes("--set", arguments.set)
     from characterize import sweeping
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from characterize.cli import output, ranges
 from characterize.cli.parser import settings
+from characterize.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from characterize.sweeping import ModelProgress, ModelSweep
     from characterize.sweeping.requests import Entry
 
+_AUTO = "auto"
 _EVERY_S = 0.2  # between two progress lines on a terminal
 _SELDOM_S = 30  # and in a log
 _SHOWN = 5  # reasons
@@ -29,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="names, patterns and names with settings (resnet depth=101 batch=8), one a line",
     )  # fmt: skip
     group.add_argument(
-        "--scheduler", default="auto", metavar="WHERE",
+        "--scheduler", default=_AUTO, metavar="WHERE",
         help="local (processes here; the default for many), none (this process), or the address "
         "of a Dask scheduler, tcp://HOST:PORT",
     )  # fmt: skip
@@ -48,8 +50,31 @@ def entries(arguments: argparse.Namespace) -> list[Entry]:
     return [*arguments.models_named, *(requests.read(arguments.models) if arguments.models else [])]
 
 
+def refuse_options(arguments: argparse.Namespace) -> None:
+    """A sweep over one family has none of these options.
+
+    Raises:
+        InvalidValueError: one of them was given.
+    """
+    given = {
+        "--scheduler": arguments.scheduler not in (_AUTO, "none"),
+        "--workers": arguments.workers is not None,
+        "--retry-failed": arguments.retry_failed,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            msg = (
+                f"{option} is of a sweep over many models; one family is traced once and evaluated as "
+                "arrays in this process."
+            )
+            raise InvalidValueError(msg)
+
+
 def run(arguments: argparse.Namespace, named: list[Entry]) -> int:
     """Sweep over models, and say what came of it."""
+    if arguments.vary:
+        msg = "--vary is of a sweep over one family; give many models a TOML profile with those figures."
+        raise InvalidValueError(msg)
     from characterize import sweeping
     from characterize.sweeping import requests
 

@@ -28,8 +28,9 @@ from characterize.store.schema import FIXED, HEAD, TAIL, split
 from characterize.subjects import Subject
 from characterize.sweeping.requests import Request
 
-LARGEST: Final = 32  # models in one part
+LARGEST: Final = 32  # models in one part, as long as there are not too many parts
 _PARTS_WANTED: Final = 128  # as long as parts are smaller than that
+_PARTS_MOST: Final = 1 << 17  # in one folder
 _TYPES: Final = {
     "VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(),
 }  # fmt: skip
@@ -86,7 +87,8 @@ class Outcome:
 
 def chunked(requests: Sequence[Request]) -> list[Chunk]:
     """Chunks that depend on nothing but the requests, so that a part is the same in every run."""
-    size = min(max(1, len(requests) // _PARTS_WANTED), LARGEST)
+    largest = max(LARGEST, len(requests) // _PARTS_MOST)
+    size = min(max(1, len(requests) // _PARTS_WANTED), largest)
     starts = range(0, len(requests), size)
     return [Chunk(i, tuple(requests[start : start + size])) for i, start in enumerate(starts)]
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS_AT_ONCE: Final = 2048  # into the store, whose opening costs as much as hundreds of rows
+_ROWS_STORED: Final = 1_000_000  # of one sweep; more stay in their parts, a minute is enough
 _FAILURES: Final = "failures.csv"
 _STORED: Final = "stored.txt"
 MEMORY_ROWS: Final = 20_000_000
@@ -215,6 +216,12 @@ class _Run:
         self._stored = _indices(folder / _STORED)
         self._done = self.resumed = self.rows = 0
         self.notes: list[str] = []
+        self._registers = total * len(profiles) <= _ROWS_STORED
+        if not self._registers:
+            self.notes.append(
+                f"More than {_ROWS_STORED:,} rows: they are in the parts of the sweep, and not one by "
+                "one in the store."
+            )
 
     @property
     def elapsed_s(self) -> float:
@@ -259,7 +266,7 @@ class _Run:
         self._done += outcome.requests
         self.rows += len(outcome.traced) * len(self._profiles)
         self._by_index[outcome.index] = outcome.failures
-        if outcome.traced and outcome.index not in self._stored:
+        if outcome.traced and self._registers and outcome.index not in self._stored:
             self._waiting.append(outcome)
             self._waiting_rows += len(outcome.traced) * len(self._profiles)
         if self._waiting_rows >= _ROWS_AT_ONCE:
