@@ -22,7 +22,7 @@ from characterize.errors import (
     SchedulerError,
     UnknownNameError,
 )
-from characterize.sweeping import chunks, over_models, requests, schedulers
+from characterize.sweeping import chunks, model_run, requests, schedulers
 
 DEVICES = ["reference_cpu", "nvidia_rtx_4090"]
 # Different networks that trace in milliseconds, one of them twice at another size.
@@ -204,7 +204,7 @@ def test_an_option_that_would_do_nothing_is_refused(arguments, text, capsys):
 
 
 def test_more_rows_than_the_store_should_hold_stay_in_their_parts(monkeypatch):
-    monkeypatch.setattr(over_models, "_ROWS_STORED", 3)
+    monkeypatch.setattr(model_run, "_ROWS_STORED", 3)
     done = sweeping.sweep_models_to(
         requests.requests(SMALL[:2]), hardware=DEVICES, scheduler="none"
     )
@@ -249,7 +249,7 @@ def test_an_interrupted_sweep_keeps_what_is_done_and_goes_on(monkeypatch):
 def test_rows_come_back_from_workers_that_do_not_see_the_folder(monkeypatch):
     expected = swept(SMALL[:3])
     monkeypatch.setattr(
-        over_models, "Job", lambda _folder, *rest: chunks.Job("/nowhere/at/all", *rest)
+        model_run, "Job", lambda _folder, *rest: chunks.Job("/nowhere/at/all", *rest)
     )
     pd.testing.assert_frame_equal(swept(SMALL[:3], baseline="nvidia_rtx_4090").iloc[:, :-4],
                                   expected.iloc[:, :-4])  # fmt: skip

@@ -5,12 +5,8 @@ Many different models are traced one by one, by several processes or a cluster (
 
 from characterize.sweeping.catalogue import Kept, find, forget, frame, sweeps
 from characterize.sweeping.grid import Grid, grid
-from characterize.sweeping.over_models import (
-    ModelProgress,
-    ModelSweep,
-    sweep_models,
-    sweep_models_to,
-)
+from characterize.sweeping.model_run import ModelProgress
+from characterize.sweeping.over_models import ModelSweep, sweep_models, sweep_models_to
 from characterize.sweeping.requests import Request
 from characterize.sweeping.run import Progress, Sweep, sweep, sweep_to
 

@@ -6,56 +6,29 @@ killed, the parts that are there are whole, and the same call goes on with the c
 
 from __future__ import annotations
 
-import csv
-import io
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow.parquet as pq
-
-from characterize import __version__, errors, session, store
+from characterize import __version__, errors, store
 from characterize import projection as projections
 from characterize.hardware import Profile
-from characterize.records import Stack
 from characterize.sweeping import catalogue, chunks, schedulers, sinks
-from characterize.sweeping.chunks import Failure, Job, Outcome
-from characterize.sweeping.evaluation import Tally
+from characterize.sweeping.chunks import Failure
+from characterize.sweeping.model_run import (
+    FAILURES,
+    ModelRun,
+    Report,
+    as_csv,
+    export,
+)
 from characterize.sweeping.requests import Entry, Request, requests, version
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS_AT_ONCE: Final = 2048  # into the store, whose opening costs as much as hundreds of rows
-_ROWS_STORED: Final = 1_000_000  # of one sweep; more stay in their parts, a minute is enough
-_FAILURES: Final = "failures.csv"
-_STORED: Final = "stored.txt"
 MEMORY_ROWS: Final = 20_000_000
-
-
-@dataclass(frozen=True)
-class ModelProgress:
-    """How far a sweep over models is. ``resumed`` of ``done`` were there when it began."""
-
-    done: int
-    total: int
-    failed: int
-    resumed: int
-    elapsed_s: float
-
-    @property
-    def rate_per_s(self) -> float:
-        """Models a second in this run."""
-        return (self.done - self.resumed) / self.elapsed_s if self.elapsed_s else 0.0
-
-    @property
-    def remaining_s(self) -> float:
-        """Time left at this rate."""
-        return (self.total - self.done) / self.rate_per_s if self.rate_per_s else float("inf")
 
 
 @dataclass(frozen=True)
@@ -77,10 +50,7 @@ class ModelSweep:
     @property
     def failures_file(self) -> Path:
         """The table of failures; it is there where there are any."""
-        return self.folder / _FAILURES
-
-
-Report = Callable[[ModelProgress], None]
+        return self.folder / FAILURES
 
 
 def sweep_models(
@@ -173,7 +143,7 @@ def sweep_models_to(
     shelf = keep or store.Store()
     digest = _key(asked, profiles, base)
     folder = sinks.Parts(catalogue.folder(shelf, digest)).folder
-    run = _Run(shelf, folder, profiles, base, len(asked), progress)
+    run = ModelRun(shelf, folder, profiles, base, len(asked), progress)
     _describe(folder, digest, asked, profiles, complete=False)
     pieces = chunks.chunked(asked)
     todo = [piece for piece in pieces if not run.resume(piece.index, again=again)]
@@ -195,159 +165,12 @@ def sweep_models_to(
     )  # fmt: skip
 
 
-class _Run:
-    """What is known of a sweep over models while it runs."""
-
-    def __init__(
-        self,
-        shelf: store.Store,
-        folder: Path,
-        profiles: Sequence[Profile],
-        base: Profile,
-        total: int,
-        report: Report | None,
-    ) -> None:
-        self._shelf, self._folder, self._report = shelf, folder, report
-        self._profiles, self._base, self._total = tuple(profiles), base, total
-        self._begun = time.perf_counter()
-        self._by_index: dict[int, tuple[Failure, ...]] = {}
-        self._waiting: list[Outcome] = []  # parts whose rows are not in the store yet
-        self._waiting_rows = 0
-        self._stored = _indices(folder / _STORED)
-        self._done = self.resumed = self.rows = 0
-        self.notes: list[str] = []
-        self._registers = total * len(profiles) <= _ROWS_STORED
-        if not self._registers:
-            self.notes.append(
-                f"More than {_ROWS_STORED:,} rows: they are in the parts of the sweep, and not one by "
-                "one in the store."
-            )
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the run began."""
-        return time.perf_counter() - self._begun
-
-    @property
-    def failures(self) -> list[Failure]:
-        """Everything that failed, in the order of the requests."""
-        return [failure for i in sorted(self._by_index) for failure in self._by_index[i]]
-
-    def resume(self, index: int, *, again: bool) -> bool:
-        """Take up a part that is there already; ``False`` if it is still to do."""
-        found = chunks.load(self._folder, index)
-        if found is None or (again and found.failures):
-            self._stored.discard(index)
-            return False
-        self.resumed += found.requests
-        self._take(found)
-        return True
-
-    def perform(self, todo: Sequence[chunks.Chunk], how: str, workers: int | None) -> None:
-        """Have the chunks performed; what comes is registered as it comes."""
-        self._tell()
-        if not todo:
-            return
-        mark = self._folder / f"run-{uuid.uuid4().hex}"
-        mark.touch()
-        job = Job(str(self._folder), mark.name, self._profiles, self._base)
-        self._begun = time.perf_counter()
-        try:
-            with schedulers.opened(how, job, workers, len(todo)) as work:
-                for outcome in work(todo):
-                    if not outcome.written:  # by a worker that does not see our folder
-                        chunks.save(self._folder, outcome)
-                    self._take(outcome)
-                    self._tell()
-        finally:
-            mark.unlink(missing_ok=True)
-
-    def _take(self, outcome: Outcome) -> None:
-        self._done += outcome.requests
-        self.rows += len(outcome.traced) * len(self._profiles)
-        self._by_index[outcome.index] = outcome.failures
-        if outcome.traced and self._registers and outcome.index not in self._stored:
-            self._waiting.append(outcome)
-            self._waiting_rows += len(outcome.traced) * len(self._profiles)
-        if self._waiting_rows >= _ROWS_AT_ONCE:
-            self.store_rows()
-
-    def _tell(self) -> None:
-        if self._report is not None:
-            failed = sum(map(len, self._by_index.values()))
-            self._report(
-                ModelProgress(self._done, self._total, failed, self.resumed, self.elapsed_s)
-            )
-
-    def store_rows(self) -> None:
-        """Put what came since into the store; one that cannot be had costs no work, only a note."""
-        entries = [entry for outcome in self._waiting for entry in self._entries(outcome)]
-        taken = [outcome.index for outcome in self._waiting]
-        self._waiting, self._waiting_rows = [], 0
-        if not entries:
-            return
-        try:
-            model_version = f"{__version__}/{projections.MODEL_VERSION}"
-            self._shelf.put(entries, model_version=model_version)
-        except errors.StoreError as error:
-            self.notes.append(f"The rows are in {self._folder} and not in the store: {error}")
-            return
-        self._stored.update(taken)
-        with (self._folder / _STORED).open("a") as file:
-            file.writelines(f"{index}\n" for index in taken)
-
-    def _entries(self, outcome: Outcome) -> Iterator[tuple[str, dict[str, Any]]]:
-        rows = chunks.rows(self._folder, outcome)
-        for asked, precision, stack in outcome.traced:
-            for profile in self._profiles:
-                key = session.row_key(asked, Stack(stack), precision, profile, self._base)
-                yield key, next(rows)
-
-    def finish(self, pieces: Sequence[chunks.Chunk]) -> None:
-        """Leave nothing but whole parts, and the table of failures."""
-        for partial in self._folder.glob(".*.partial"):
-            with suppress(OSError):
-                partial.unlink()
-        file = self._folder / _FAILURES
-        if self.failures:
-            file.write_text(_as_csv(self.failures), encoding="utf-8")
-        else:
-            file.unlink(missing_ok=True)
-        if self._done != sum(len(piece.requests) for piece in pieces):
-            msg = f"The sweep over models is not whole: {self._done} of {self._total} models came back."
-            raise errors.SchedulerError(msg)
-
-
-def export(folder: Path, sink: sinks.Sink) -> None:
-    """All rows of a finished sweep over models, in the order of the requests."""
-    parts = sorted(folder.glob("part-*.parquet"))
-    schema = chunks.united(parts)
-    for index, path in enumerate(parts):
-        sink.write(index, [chunks.as_schema(pq.read_table(path), schema)], Tally())
-    sink.close()
-
-
 def _beside(output: Path, failures: Sequence[Failure]) -> None:
-    file = output.with_name(f"{output.stem}.{_FAILURES}")
+    file = output.with_name(f"{output.stem}.{FAILURES}")
     if failures:
-        file.write_text(_as_csv(failures), encoding="utf-8")
+        file.write_text(as_csv(failures), encoding="utf-8")
     else:
         file.unlink(missing_ok=True)  # of an earlier run into the same file
-
-
-def _as_csv(failures: Sequence[Failure]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Failure)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(failure) for failure in failures)
-    return text.getvalue()
-
-
-def _indices(file: Path) -> set[int]:
-    try:
-        return {int(line) for line in file.read_text().split()}
-    except (OSError, ValueError):
-        return set()
 
 
 def _profiles(
