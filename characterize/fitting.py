@@ -118,7 +118,7 @@ def stacked(parts: Sequence[tuple[KernelColumns, float, str]]) -> Samples:
         "kind": np.concatenate([columns.kind for columns, _, _ in parts]),
     }
     for field in fields(KernelColumns):
-        if field.name not in ("kind", "lowerings"):
+        if field.name not in ("kind", "lowerings", "grid"):
             arrays[field.name] = np.concatenate(
                 [np.broadcast_to(getattr(c, field.name), (len(c.kind), 1)) for c, _, _ in parts]
             )

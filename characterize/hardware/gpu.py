@@ -20,14 +20,14 @@ above the clock that their peak is stated for. No kernel is faster than its oper
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns, KernelEstimate
-from characterize.hardware import catalogue, clocks, parameters
+from characterize.hardware import catalogue, clocks, gpu_engine, gpu_rows, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.gpu_kernels import Device, Efficiencies, Times, clocked, kernel_times
 from characterize.hardware.record import Profile
@@ -45,9 +45,13 @@ def simt_waves(
     known = efficiencies(profile, stack)
     autocast = precision is Precision.FP16  # whoever runs in bf16 converts the weights, once
     launched, shares = columns.launched(autocast=autocast, split_bias=True)
-    full = kernel_times(launched, Device.of(profile, precision), known).flat(launched)
+    device, budget = Device.of(profile, precision), clocks.Budget.of(profile)
+    if stack is Stack.ENGINE:  # the power limit is in its kernels' times
+        full = gpu_engine.kernel_times(launched, device, known, profile.tdp_w).flat(launched)
+        budget = replace(budget, limit_w=np.inf)
+    else:
+        full = kernel_times(launched, device, known).flat(launched)
     energy = energies(columns, profile, precision)
-    budget = clocks.Budget.of(profile)
     load = clocks.Load(
         (energy.operations_j * columns.repeats).sum(axis=0),
         (energy.bytes_j * columns.repeats).sum(axis=0),
@@ -67,7 +71,7 @@ def simt_waves(
         latency, busy = latency * less, busy * less
         compute, memory = np.minimum(compute, latency), np.minimum(memory, latency)
     active_j = budget.busy_w(clock) * busy
-    return KernelEstimate(
+    estimate = KernelEstimate(
         latency_s=np.broadcast_to(latency, shape),
         compute_s=np.broadcast_to(compute, shape),
         memory_s=np.broadcast_to(memory, shape),
@@ -78,6 +82,9 @@ def simt_waves(
         ),
         memory_energy_j=np.broadcast_to(energy.bytes_j, shape),
     )
+    if stack is Stack.ENGINE:
+        return gpu_engine.held_to_limit(estimate, columns.repeats, profile)
+    return estimate
 
 
 @dataclass(frozen=True)
@@ -129,9 +136,12 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
 
     Fitted ones if the profile has them; else those of the card that most measurements are of, with
     a clock of at most 1 for cards other than RTX (the others are rated at their highest clock). An
-    overhead or an efficiency that the profile itself states wins over a borrowed one.
+    overhead or an efficiency that the profile itself states wins over a borrowed one. Engines have
+    their own (`gpu_engine`).
     """
-    table = "compiled" if stack == Stack.ENGINE else str(stack)
+    if stack == Stack.ENGINE:
+        return gpu_engine.efficiencies(profile)
+    table = str(stack)
     values = {name: parameter.start for name, parameter in parameters.GPU.items()}
     fitted = profile.fitted.get(f"efficiency.{table}")
     if fitted is not None and fitted.values.keys() & parameters.GPU.keys():
@@ -140,9 +150,9 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
         values |= _borrowed(profile, table)
         if "RTX" not in profile.title:
             values["clock"] = min(1.0, values["clock"])
+            if table.startswith("eager") and not _hopper(profile):
+                values |= gpu_rows.MEASURED
         values |= _stated(profile, table, values)
-    if stack == Stack.ENGINE:
-        values["dispatch"] = profile.kernel_overhead_s(Stack.ENGINE)
     return values
 
 
@@ -151,13 +161,17 @@ def _borrowed(profile: Profile, table: str) -> Mapping[str, float]:
 
     The host's share is that of the RTX card all the same: the H100 was measured on a slow host.
     """
-    hopper = Precision.FP8 in profile.peak_flops_per_s
     card = "nvidia_rtx_3090" if table.startswith("eager") else "nvidia_rtx_4090"
     values = _fitted(card, table)
-    if hopper and "HBM" in str(profile.value("memory.technology") or ""):
+    if _hopper(profile):
         host = {"dispatch": values["dispatch"]} if "dispatch" in values else {}
         values = _fitted("nvidia_h100_sxm", table) | host
     return values
+
+
+def _hopper(profile: Profile) -> bool:
+    hbm = "HBM" in str(profile.value("memory.technology") or "")
+    return hbm and Precision.FP8 in profile.peak_flops_per_s
 
 
 def _fitted(name: str, table: str) -> dict[str, float]:
@@ -170,6 +184,9 @@ def _stated(profile: Profile, table: str, values: Efficiencies) -> dict[str, flo
     found: dict[str, float] = {}
     if profile.stated.get(f"overhead.kernel_s.{table}") is not None:
         found["dispatch"] = profile.number(f"overhead.kernel_s.{table}")
+    if profile.stated.get(f"overhead.kernel_s.{Stack.ENGINE}") is not None:  # gap, without a host
+        gap = profile.number(f"overhead.kernel_s.{Stack.ENGINE}")
+        found["launch"] = max(values["launch"], gap)
     if profile.stated.get("efficiency.memory") is not None:
         found["bandwidth"] = profile.number("efficiency.memory")
     if profile.stated.get("efficiency.compute") is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns
+from characterize.hardware import gpu_rows
 from characterize.hardware.record import Profile
 from characterize.hardware.residency import Cache
 from characterize.hardware.roofline import TRANSCENDENTAL_FLOPS, smooth_maximum
@@ -167,7 +168,7 @@ def _share(columns: KernelColumns, known: Efficiencies) -> Array:
         _K.POINTWISE_CONVOLUTION: "pointwise",
         _K.GROUPED_CONVOLUTION: "grouped",
         _K.LINEAR: "linear",
-        _K.RECURRENT: "linear",
+        _K.RECURRENT: "recurrent" if "recurrent" in known else "linear",
         _K.MATMUL: "matmul",
     }
     share: Array = np.full((1, 1), known["convolution"])
@@ -225,14 +226,17 @@ def memory_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
     """Seconds of traffic: what the cache still holds comes faster, some kinds move more."""
     size = device.element_bytes
     first, out = columns.input_elements, columns.output_elements
-    moved = Cache.of(size, device.cache_bytes, known).activations(columns)
+    cache = Cache.of(size, device.cache_bytes, known)
+    moved = cache.activations(columns)
     moved = moved + columns.weight_elements * size
     moved = moved + columns.fixed_read_bytes + columns.fixed_write_bytes
     moved = moved * traffic_factor(columns, known)
     moved = moved + (first + out) * size * _layout(columns, known)
     rows = np.where(columns.row_elements > 0, out / np.maximum(columns.row_elements, 1.0), 0.0)
     moved = moved + rows * known["layer_norm_row"]
-    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]))
+    moved = moved + gpu_rows.read_again_bytes(columns, device.multiprocessors, cache, known)
+    waits = gpu_rows.waiting_s(columns, device.multiprocessors, known)
+    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + waits)
 
 
 _TRAFFIC: Final = {
