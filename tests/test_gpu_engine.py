@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ def kernel(kind: KernelKind, **sizes: float) -> KernelColumns:
     values = {**dict.fromkeys(names, 0.0), **ones, **sizes}
     if "macs" in sizes:
         values["worked_macs"] = sizes["macs"]
-    arrays = {name: np.array([[float(value)]]) for name, value in values.items()}
+    arrays: dict[str, Any] = {name: np.array([[float(value)]]) for name, value in values.items()}
     return KernelColumns(kind=np.array([KINDS.index(kind)]), **arrays)
 
 
@@ -99,7 +101,7 @@ def test_engines_share_their_efficiencies_and_a_profile_may_have_its_own():
     assert plain["convolution"] == plain["stem"] == gpu_engine.TYPICAL["convolution"]
     assert plain["recurrent"] == gpu_engine.TYPICAL["recurrent"]
     assert plain["memory_layer_norm"] == 1.0  # none of the detours of eager kernels
-    fit = Fit("a test", 1, None, 0.1, "")
+    fit = Fit("a test", 1, datetime.date(2026, 11, 26))
     own = hardware.load("nvidia_t4").with_fitted("efficiency.engine", {"convolution": 0.4}, fit)
     changed = gpu.efficiencies(own, Stack.ENGINE)
     assert changed["pointwise"] == 0.4
@@ -116,7 +118,7 @@ def test_an_engine_draws_no_more_than_its_power_limit():
     device = hardware.load("nvidia_a100_pcie_40gb")
     found = projection.project_columns(columns, device, "int8", Stack.ENGINE)
     energy = found.energy_static_j + found.energy_dynamic_j
-    assert (energy / found.latency_s <= device.tdp_w * (1 + 1e-9)).all()
+    assert (energy / found.latency_s <= device.number("power.tdp_w") * (1 + 1e-9)).all()
 
 
 @pytest.mark.parametrize("name", ["nvidia_t4", "nvidia_a100_pcie_40gb", "nvidia_a2"])
@@ -134,7 +136,7 @@ def test_watts_peak_and_bandwidth_never_slow_an_engine_down(name):
     before = seconds(device)
     for key in ("power.tdp_w", "peak_flops_per_s.int8", "memory.bytes_per_s"):
         assert seconds(device.with_({key: 2.0 * device.number(key)})) <= before * (1 + 1e-9), key
-    assert seconds(device.with_({"power.tdp_w": 0.5 * (device.tdp_w or 0.0)})) > before
+    assert seconds(device.with_({"power.tdp_w": 0.5 * device.number("power.tdp_w")})) > before
 
 
 # Rows
