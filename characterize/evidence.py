@@ -1,7 +1,8 @@
 """Measurements of real devices: reading them, and the kernels of what was measured.
 
 A file has one row a measurement: ``model, input_size, batch, precision, stack, memory_format,
-hardware, latency_s`` and, where they were measured, ``power_w`` and ``energy_j``; further columns
+hardware, latency_s`` and, where they were measured, ``power_w`` and ``energy_j`` of the device,
+``wall_power_w`` and ``wall_energy_j`` of the whole system; further columns
 (``source``, ``framework``) are kept and not looked at.
 
 The networks that the published figures are of ship as graphs, so that validating needs neither torch
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEEDED: Final = ("model", "input_size", "batch", "precision", "stack", "hardware", "latency_s")
-OPTIONAL: Final = ("memory_format", "power_w", "energy_j")
+OPTIONAL: Final = ("memory_format", "power_w", "energy_j", "wall_power_w", "wall_energy_j")
 FORMATS: Final = MappingProxyType({"channels_last": "nhwc", "contiguous": "nchw"})
 """Other words for the memory formats."""
 

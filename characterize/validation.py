@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WORST: Final = 10
+ENERGIES: Final = ("power_w", "energy_j", "wall_power_w", "wall_energy_j")
+"""What is compared beside latency, where it was measured and is projected."""
+
 Progress = Callable[[str], None]
 
 
@@ -73,8 +76,10 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
         "bias": float(np.median(error)),
         "coverage": float(inside.mean()),
     }
-    for name in ("power_w", "energy_j"):
-        known = rows[name].notna().to_numpy()
+    for name in ENERGIES:
+        if name not in rows or f"predicted_{name}" not in rows:
+            continue
+        known = (rows[name].notna() & rows[f"predicted_{name}"].notna()).to_numpy()
         if known.any():
             off = rows[f"predicted_{name}"].to_numpy() / rows[name].to_numpy() - 1.0
             found[f"{name}_median_ape"] = float(np.median(np.abs(off[known])))
@@ -134,7 +139,7 @@ def validate(
             found.update(zip(positions, rows, strict=True))
     places = sorted(found)
     table = frame.iloc[places].copy()
-    for name in ("predicted_s", "low_s", "high_s", "predicted_energy_j", "predicted_power_w"):
+    for name in ("predicted_s", "low_s", "high_s", *(f"predicted_{each}" for each in ENERGIES)):
         table[name] = [found[place][name] for place in places]
     return Validation(table, tuple(left))
 
@@ -180,6 +185,8 @@ def _project(
     flags = cautions.flags(columns, estimate, device, precision, stack)
     low, high = cautions.interval(device.band(stack.value), flags)
     energy = dynamic + latency * hardware.static_power_w(device)
+    macs = (columns.macs * columns.count).sum(axis=0)
+    wall_w = hardware.wall_power_w(device, precision, macs / latency)
     return [
         {
             "predicted_s": float(seconds),
@@ -187,9 +194,11 @@ def _project(
             "high_s": float(seconds * above),
             "predicted_energy_j": float(joules),
             "predicted_power_w": float(joules / seconds),
+            "predicted_wall_power_w": float(wall),
+            "predicted_wall_energy_j": float(wall * seconds),
         }
-        for seconds, joules, below, above in zip(
-            *(np.broadcast_to(each, len(batches)) for each in (latency, energy, low, high)),
+        for seconds, joules, below, above, wall in zip(
+            *(np.broadcast_to(each, len(batches)) for each in (latency, energy, low, high, wall_w)),
             strict=True,
         )
     ]

@@ -248,10 +248,10 @@ def test_a_device_that_nobody_measured_has_the_band_of_devices_left_out():
 def test_power_at_the_wall_is_a_base_and_the_rate_of_multiply_accumulates():
     # 301e6 macs in 64.6 ms are 4.66e9 a second: 5.46 W + 80 pJ x 4.66e9 = 5.83 W; measured 5.75 W
     pi = hardware.load("raspberry_pi_4")
-    assert edge_cpu.wall_power_w(pi, Precision.FP32, 4.66e9) == pytest.approx(
-        5.46 + 80e-12 * 4.66e9
-    )
-    assert edge_cpu.wall_power_w(hardware.load("raspberry_pi_5"), Precision.FP32, 1e9) is None
+    watts = hardware.wall_power_w(pi, Precision.FP32, np.array([4.66e9]))
+    assert watts.item() == pytest.approx(5.46 + 80e-12 * 4.66e9)
+    unknown = hardware.load("raspberry_pi_5")
+    assert np.isnan(hardware.wall_power_w(unknown, Precision.FP32, np.array([1e9]))).all()
 
 
 # Laws

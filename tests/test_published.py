@@ -58,6 +58,22 @@ def test_validating_what_ships_needs_no_torch():
     assert done.stdout.strip() == str(sorted(UNKNOWN))
 
 
+def test_power_at_the_wall_is_compared_where_a_board_was_measured(capsys):
+    from characterize import validation
+    from characterize.cli import main
+
+    frame = evidence.read(FOLDER / "edge.csv")
+    found = validation.validate(frame, ["raspberry_pi_4", "google_coral_edge_tpu"])
+    by_device = {(each["hardware"], each["precision"]): each for each in found.summaries()}
+    # MLPerf: 5.75 and 5.87 W in fp32; the base alone is 5.46 W
+    assert by_device["raspberry_pi_4", "fp32"]["wall_power_w_median_ape"] < 0.06
+    assert by_device["raspberry_pi_4", "fp32"]["wall_energy_j_median_ape"] < 0.12
+    assert "wall_power_w_median_ape" not in by_device["google_coral_edge_tpu", "int8"]
+    measured = str(FOLDER / "edge.csv")
+    assert main(["validate", "--measurements", measured, "--hardware", "raspberry_pi_4"]) == 0
+    assert "power at the wall" in capsys.readouterr().out
+
+
 def test_a_graph_ships_for_every_network_and_nothing_else():
     wanted = {evidence._file_name(*pair) for pair in evidence.shipped() if pair[0] not in UNKNOWN}
     assert {file.name for file in (FOLDER / "graphs").iterdir()} == wanted

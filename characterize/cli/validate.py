@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 _FORMATS: Final = ("table", "json")
 _EVERY: Final = 25  # networks between two lines of progress
+_ENERGIES: Final = {
+    "power_w": "power",
+    "energy_j": "energy",
+    "wall_power_w": "power at the wall",
+    "wall_energy_j": "energy at the wall",
+}
 _SUMMARY: Final = ("n", "median", "mean", "p90", "rho", "bias", "in band")
 
 
@@ -77,7 +83,7 @@ def table(found: Validation) -> str:
     if not summaries:
         return "\n".join(["Nothing could be projected.", *_left_out(found)])
     names = ("hardware", "stack", "precision")
-    parts = [_errors(summaries, names), "", "Furthest off:"]
+    parts = [_errors(summaries, names), *_energies(summaries, names), "", "Furthest off:"]
     worst = output.records(found.worst())
     rows = [
         [row["model"], _size(row), str(row["batch"]), row["hardware"], row["stack"],
@@ -105,6 +111,25 @@ def _errors(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str
         for each in summaries
     ]  # fmt: skip
     return tables.aligned(rows, (*names, *_SUMMARY))
+
+
+def _energies(summaries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Median errors of power and energy, of the device and at the wall, where they were measured."""
+    rows = [
+        [
+            *(str(each[name]) for name in names),
+            *(
+                _percent(each[f"{kind}_median_ape"])
+                if f"{kind}_median_ape" in each
+                else tables.ABSENT
+                for kind in _ENERGIES
+            ),
+        ]
+        for each in summaries
+        if any(f"{kind}_median_ape" in each for kind in _ENERGIES)
+    ]
+    heads = (*names, *_ENERGIES.values())
+    return ["", "Power and energy:", tables.aligned(rows, heads)] if rows else []
 
 
 def _percent(value: float) -> str:

@@ -10,7 +10,7 @@ Importing this loads neither NumPy nor PyTorch; an execution model loads NumPy w
 """
 
 from characterize.hardware.catalogue import check, classes, load, names, parse, select
-from characterize.hardware.energy import capped_latency_s, static_power_w
+from characterize.hardware.energy import capped_latency_s, static_power_w, wall_power_w
 from characterize.hardware.execution import estimate, execution_model
 from characterize.hardware.figures import Figure, FigureKind, Fit, Fitted
 from characterize.hardware.layouts import in_format
@@ -43,4 +43,5 @@ __all__ = [
     "to_toml",
     "variations",
     "varied",
+    "wall_power_w",
 ]

@@ -161,7 +161,7 @@ def usable_share(profile: Profile) -> float:
     return (large + SMALL_CORE_SHARE * small) / (large + small)
 
 
-def wall_power_w(profile: Profile, precision: Precision, macs_per_s: float) -> float | None:
+def wall_power_w(profile: Profile, precision: Precision, macs_per_s: Array) -> Array | None:
     """Power of the whole system at the wall, None where nobody measured it.
 
     ``base + energy a multiply-accumulate x rate``: the base holds the board at rest, its supply's
@@ -170,7 +170,7 @@ def wall_power_w(profile: Profile, precision: Precision, macs_per_s: float) -> f
     known = efficiencies(profile, precision)
     if "wall_base_w" not in known:
         return None
-    return known["wall_base_w"] + known["wall_j_per_mac"] * macs_per_s
+    return np.asarray(known["wall_base_w"] + known["wall_j_per_mac"] * macs_per_s)
 
 
 def work(columns: KernelColumns) -> tuple[tuple[Array, Array, Array], Array]:

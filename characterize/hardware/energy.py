@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from characterize.hardware.record import Profile
+from characterize.records import Precision
 
 if TYPE_CHECKING:  # columns are NumPy arrays
     from characterize.columns import Array
@@ -32,3 +33,19 @@ def capped_latency_s(profile: Profile, latency_s: Array, dynamic_energy_j: Array
         return latency_s
     stretched: Array = np.maximum(latency_s, dynamic_energy_j / (limit_w - profile.idle_w))
     return stretched
+
+
+def wall_power_w(profile: Profile, precision: Precision, macs_per_s: Array) -> Array:
+    """Power of the whole system at the wall at a rate of multiply-accumulates; NaN where unknown.
+
+    Known for boards that were measured (:mod:`characterize.hardware.edge_cpu`). Servers:
+    :mod:`characterize.hardware.server_power`.
+    """
+    import numpy as np
+
+    from characterize.hardware import edge_cpu
+
+    known = None
+    if profile.execution_model == "edge_cores":
+        known = edge_cpu.wall_power_w(profile, precision, macs_per_s)
+    return np.full_like(macs_per_s, np.nan) if known is None else known
