@@ -196,7 +196,8 @@ def write(place: Path | None = None) -> list[str]:
 
 
 def _traced(model: str, size: int | None) -> Graph:
-    parameters: dict[str, Any] = {}
+    model, *settings = model.split()  # "resnet depth=101", as `characterize measure` writes it
+    parameters: dict[str, Any] = dict(setting.split("=", 1) for setting in settings)
     if size is not None:
         known = models.zoo(model) if "/" in model else models.family(model)
         names = [parameter.name for parameter in known.parameters]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pandas as pd
 import pytest
@@ -289,10 +290,11 @@ def test_two_workers_one_of_them_killed_make_the_rows_of_one_process(tmp_path, m
 
 
 PRETENDING = """
-import os
+import os, time
 from characterize.sweeping import chunks
 def rows(job, request, asked):
     if asked.values["width"] == 13:
+        time.sleep(1)  # not while the worker starts, which Dask takes long to notice
         os.kill(os.getpid(), 9)
     return [{**asked.labels, "hardware": profile.name, "latency_s": 1.0} for profile in job.profiles]
 chunks._rows = rows
@@ -313,6 +315,25 @@ def test_a_model_that_kills_its_workers_is_a_failure_and_its_neighbours_are_not(
     (failure,) = table.attrs["failures"]
     assert failure["parameters"] == "width=13"
     assert "its worker process died" in failure["reason"]
+
+
+def test_a_worker_that_dask_gave_up_is_replaced(monkeypatch):
+    pytest.importorskip("distributed")
+    from characterize.sweeping import on_dask
+
+    class Cluster:
+        workers: dict[int, str] = {0: "one"}  # noqa: RUF012  # of two
+        scaled = threading.Event()
+
+        def scale(self, count):
+            self.workers = dict.fromkeys(range(count), "one")
+            self.scaled.set()
+
+    monkeypatch.setattr(on_dask, "_LOOK_S", 0.01)
+    cluster = Cluster()
+    with on_dask._kept_up(cluster, 2):
+        assert cluster.scaled.wait(10)
+    assert len(cluster.workers) == 2
 
 
 @pytest.mark.slow

@@ -19,8 +19,8 @@ from characterize.cli.parser import Parser
 from characterize.errors import CharacterizeError
 
 VERBS: Final = (
-    "project", "sweep", "optimize", "hardware", "models", "validate", "calibrate", "report", "store",
-    "dashboard",
+    "project", "sweep", "optimize", "hardware", "models", "validate", "measure", "calibrate", "report",
+    "store", "dashboard",
 )  # fmt: skip
 """Modules of this package, in the order in which ``--help`` lists them."""
 

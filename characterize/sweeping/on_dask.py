@@ -24,6 +24,8 @@ from characterize.sweeping.schedulers import Perform
 
 _CONNECT_S: Final = 20
 _DEATHS: Final = 2  # of workers, that make a chunk suspect
+_LOST_S: Final = 60  # after which Dask gives up a worker that was not restarted
+_LOOK_S: Final = 5.0
 _KILLED: Final = "its worker process died, again and again (killed, or out of memory)"
 
 
@@ -52,6 +54,7 @@ def local(job: Job, workers: int) -> Iterator[Perform]:
     settings = {
         "distributed.scheduler.allowed-failures": _DEATHS - 1,
         "distributed.scheduler.worker-saturation": 1.0,  # who dies takes no waiting chunk along
+        "distributed.deploy.lost-worker-timeout": f"{_LOST_S} s",  # for a start on a busy machine
     }
     with (
         dask.config.set(settings),
@@ -63,8 +66,28 @@ def local(job: Job, workers: int) -> Iterator[Perform]:
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
+        _kept_up(cluster, workers),
     ):
         yield _Run(client, job).outcomes
+
+
+@contextlib.contextmanager
+def _kept_up(cluster: Any, workers: int) -> Iterator[None]:
+    """As many workers as wanted: Dask gives up one that dies while it starts, or starts too slowly."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_LOOK_S):
+            if len(cluster.workers) < workers:
+                cluster.scale(workers)
+
+    thread = threading.Thread(target=watch, name="characterize-workers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 @contextlib.contextmanager
