@@ -43,7 +43,8 @@ Progress = Callable[[str], None]
 def published() -> pd.DataFrame:
     """The cited figures that come with the package: every file of whole networks.
 
-    Those that were replayed from a captured graph are no run of a stack, and left out.
+    Those that were replayed from a captured graph are no run of a stack, and left out. Rows with a
+    text in ``set_aside`` are left out for that reason; ``frame.attrs["set_aside"]`` counts them.
 
     Raises:
         BrokenRecordError: a file breaks the contract.
@@ -59,7 +60,11 @@ def published() -> pd.DataFrame:
     if not files:
         msg = "No published figures come with this installation; name a file with --measurements."
         raise errors.BrokenRecordError(msg)
-    return pd.concat([read(file) for file in files], ignore_index=True)
+    frame = pd.concat([read(file) for file in files], ignore_index=True)
+    reasons = frame.get("set_aside", pd.Series(index=frame.index, dtype=object))
+    kept = frame[reasons.isna()].reset_index(drop=True)
+    kept.attrs["set_aside"] = reasons.value_counts().to_dict()
+    return kept
 
 
 def read(path: str | Path) -> pd.DataFrame:

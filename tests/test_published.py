@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from characterize import codec, evidence, hardware, projection
@@ -39,6 +40,20 @@ def test_figures_are_of_all_four_architectures_and_of_power_too():
     # a few dozen beside our own table of an H100
     assert len(frame[frame["hardware"] != "nvidia_h100_sxm"]) >= 40
     assert frame["power_w"].notna().sum() >= 10
+
+
+def test_rows_that_wait_for_the_host_are_those_that_a_larger_batch_hardly_slows():
+    frame = pd.read_csv(FOLDER / "h100_models.csv")
+    keys = ["model", "input_size", "precision", "stack", "memory_format"]
+    marked = frame["set_aside"].notna()
+    for _, rows in frame.groupby(keys, dropna=False):
+        rows = rows.sort_values("batch")
+        for place, (index, row) in enumerate(rows.iterrows()):
+            larger = rows["latency_s"].iloc[place + 1 :]
+            assert marked[index] == bool((larger < 1.5 * row["latency_s"]).any())
+    kept = evidence.published()
+    assert kept.attrs["set_aside"] == {"waits for the host": marked.sum()}
+    assert kept["set_aside"].isna().all()
 
 
 def test_validating_what_ships_needs_no_torch():

@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     frame = (
         evidence.read(arguments.measurements) if arguments.measurements else evidence.published()
     )
+    for reason, count in frame.attrs.get("set_aside", {}).items():
+        output.note(f"{count} published rows are set aside: {reason} (data/published/README.md)")
     found = validation.validate(frame, arguments.hardware, progress())
     if format == "json":
         text = output.as_json(output.records(found.summaries()))
