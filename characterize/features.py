@@ -14,6 +14,7 @@ import numpy as np
 
 from characterize import costs, reuse
 from characterize.columns import KINDS, Array, Grid, KernelColumns, on_grid, spread, stacked
+from characterize.loop_facts import loop_facts
 from characterize.lowering import WIDE
 from characterize.records import (
     Cost,
@@ -222,6 +223,11 @@ _FIELDS = [
     "beside_grouped",
     "sliced_elements",
     "kernel_extent",
+    "images",
+    "plain",
+    "rearranging",
+    "chunks",
+    "run",
 ]
 _HISTORY = [
     "input_distance",
@@ -275,6 +281,7 @@ def _evaluate(row: Row, binder: Binder, values: _Bound) -> dict[str, Any]:
         "batch_norms": sum(1 for cost in priced if cost.kind is KernelKind.BATCH_NORM),
     }
     features.update(_of_anchor(row, binder))
+    features.update(loop_facts(row, binder))
     features.update(_read(row, priced, binder))
     features.update(_written(row, priced, binder))
     features["activation_traffic"] = (

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from characterize import calibration, errors, evidence
 from characterize.columns import Array, KernelColumns
-from characterize.hardware import Fit, Profile, cpu, gpu, gpu_kernels, parameters
+from characterize.hardware import Fit, Profile, cpu, cpu_kernels, gpu, gpu_kernels, parameters
 from characterize.records import Architecture, Confidence, Precision, Stack
 
 if TYPE_CHECKING:
@@ -148,12 +148,10 @@ def predictor(samples: Samples, profile: Profile, precision: Precision) -> calib
     if profile.architecture is not Architecture.CPU:
         msg = f"Only CPUs and GPUs can be calibrated so far; {profile.name} is none."
         raise errors.UnsupportedError(msg)
-    processor = cpu.Device.of(profile, precision)
-    own = np.add.reduceat((columns.weight_elements * count)[:, 0], starts)
-    weights = own[samples.segment][:, None]
+    processor = cpu.device(profile, precision)
 
     def of_cpu(values: Mapping[str, float]) -> Array:
-        seconds = cpu.kernel_times(columns, processor, values, weights)[2] * count
+        seconds = cpu_kernels.kernel_times(columns, processor, values)[2] * count
         return np.asarray(np.add.reduceat(seconds[:, 0], starts) + fixed)
 
     return of_cpu

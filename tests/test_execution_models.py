@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,22 +12,28 @@ from hypothesis import strategies as st
 
 from characterize import hardware
 from characterize.columns import KINDS, KernelColumns
-from characterize.hardware import cpu, gpu, gpu_kernels, parameters
+from characterize.hardware import cpu, cpu_kernels, gpu, gpu_kernels, parameters
 from characterize.records import KernelKind, Precision, Stack
 
+SIZE = st.integers(1, 5000)
 PLAIN_GPU = {name: p.start for name, p in parameters.GPU.items()} | {
     "clock": 1.0, "linear": 0.5, "tile": 8.0, "prologue": 16.0, "overlap": 1.0, "launch": 2e-6,
     "dispatch": 0.0, "memory_product": 1.0, "bandwidth": 0.5, "attention": 0.5,
     "attention_keys": 64.0, "attention_depth": 128.0,
 }  # fmt: skip
 PLAIN_CPU = {name: p.start for name, p in parameters.CPU.items()} | {
-    "linear": 0.5, "few_rows": 0.0, "prologue": 0.0, "overlap": 1.0, "call_product": 1e-5,
-    "weights_linear": 1.0, "packing": 0.0, "bandwidth": 0.5, "aliased": 2.0, "half_aliased": 1.0,
+    "clock": 1.0, "linear": 0.5, "convolution": 0.5, "prologue": 0.0, "overlap": 1.0,
+    "packing": 0.0, "bandwidth": 0.5, "aliased": 2.0, "weights_convolution": 3.0,
+    "plain_layout": 4.0, "memory_loop": 2.0, "element_cycles": 2.0, "function_cycles": 100.0,
+    "single_cycles": 10.0, "narrow_groups": 3.0, "weight_cycles": 8.0, "call_product": 1e-5,
+    "call_small": 2e-5, "call_convolution": 3e-5, "call_loop": 4e-6, "fork": 26e-6,
 }  # fmt: skip
 CARD = gpu_kernels.Device(
     1e14, 2e13, 1e12, 0.0, 100.0, 2.0
 )  # 100 Tflop/s, 1 TB/s, no cache, 100 SMs
-PROCESSOR = cpu.Device(1e12, 1e12, 1e11, 0.0, 16.0, 4.0)
+PROCESSOR = cpu_kernels.Device(  # 1 Tflop/s on 14 cores of 1 GHz, 100 GB/s, no cache, 16 lanes
+    1e12, 1e12, 1e12 / 14, 1e11, 0.0, 16.0, 4.0, 14.0, 1e9
+)
 
 
 def kernel(kind: KernelKind = KernelKind.LINEAR, **sizes: float) -> KernelColumns:
@@ -87,20 +94,138 @@ def test_the_host_binds_a_step_of_many_small_kernels():
     assert factor.item() * 10 == pytest.approx((10**4 + 30**4) ** 0.25)
 
 
+def seconds(columns: KernelColumns, device: cpu_kernels.Device = PROCESSOR) -> float:
+    return cpu_kernels.kernel_times(columns, device, PLAIN_CPU)[2].item()
+
+
 def test_a_product_on_a_processor_by_hand():
-    # 100 x 40 x 300: 40 columns fill 3 registers of 16; 2 * 100 * 48 * 300 flops at half of the peak
-    columns = product(100, 40, 300)
-    compute, memory, whole = cpu.kernel_times(columns, PROCESSOR, PLAIN_CPU, np.zeros((1, 1)))
-    assert compute.item() == pytest.approx(2 * 100 * 48 * 300 / 5e11)
-    assert memory.item() == pytest.approx((100 * 300 + 40 * 300 + 100 * 40) * 4 / 5e10)
+    # 500 x 40 x 300: 40 columns fill 3 registers of 16; 2 * 500 * 48 * 300 flops at half of the
+    # peak; 500 * 40 / 1024 pieces keep 14 cores busy. Overlap 1 adds parts, 50 GB/s are reached.
+    columns = product(500, 40, 300)
+    compute, memory, whole = cpu_kernels.kernel_times(columns, PROCESSOR, PLAIN_CPU)
+    assert compute.item() == pytest.approx(2 * 500 * 48 * 300 / 5e11)
+    assert memory.item() == pytest.approx((500 * 300 + 40 * 300 + 500 * 40) * 4 / 5e10)
     assert whole.item() == pytest.approx(compute.item() + memory.item() + 1e-5)
 
 
-def test_rows_of_four_kibibytes_are_slower():
+def test_a_product_of_few_results_keeps_few_cores_busy():
+    # 64 x 32 results are 2 pieces of 1024: 2 of the 14 cores
+    got = cpu_kernels.kernel_times(product(64, 32, 4096), PROCESSOR, PLAIN_CPU)[0]
+    assert got.item() == pytest.approx(2 * 64 * 32 * 4096 / (1e12 * 2 / 14 * 0.5))
+
+
+def test_results_whose_rows_are_multiples_of_four_kibibytes_are_slower():
     # 1024 elements of 4 B; 1040 are no multiple
-    aliased = cpu.compute_s(product(64, 48, 1024), PROCESSOR, PLAIN_CPU).item()
-    assert aliased == pytest.approx(2 * 2 * 64 * 48 * 1024 / 5e11)
-    assert cpu.compute_s(product(64, 48, 1040), PROCESSOR, PLAIN_CPU).item() < aliased
+    got = [
+        cpu_kernels.kernel_times(product(640, n, 48), PROCESSOR, PLAIN_CPU)[0].item()
+        for n in (1024, 1040)
+    ]
+    assert got == pytest.approx([2 * 2 * 640 * 1024 * 48 / 5e11, 2 * 640 * 1040 * 48 / 5e11])
+
+
+def convolution(positions: float, images: float = 1, **sizes: Any) -> KernelColumns:
+    # 64 -> 64 channels, 3x3: a sum has 576 terms, there are 36,864 weights
+    sizes = {"kind": KernelKind.CONVOLUTION, "kernel_area": 9, **sizes}
+    columns = product(positions, 64, 576, input_elements=64 * positions, **sizes)
+    extra: dict[str, Any] = {name: np.array([[float(value)]]) for name, value in
+             {"images": images, "kernel_extent": 3, "plain": sizes.get("plain", 0)}.items()}  # fmt: skip
+    return replace(columns, **extra)
+
+
+def test_a_convolution_lays_out_its_weights_at_every_call():
+    # 36,864 weights are fewer than 14 chunks of 4096, so that one thread copies them, 8 cycles each
+    copied = 36864 * 8 / 1e9
+    compute = 2 * 400 * 64 * 576 / 5e11
+    moved = (2 * 64 * 400 + 3 * 36864) * 4 / 5e10
+    assert seconds(convolution(400)) == pytest.approx(compute + moved + copied + 3e-5)
+
+
+def test_one_image_of_few_elements_takes_pytorchs_own_convolution():
+    # 64 channels x 320 positions are 20,480 elements: a product's share, weights as they are
+    at = 2 * 320 * 64 * 576 / 5e11 + (2 * 64 * 320 + 36864) * 4 / 5e10 + 36864 * 8 / 1e9
+    assert seconds(convolution(320)) == pytest.approx(at + 2e-5)
+    assert seconds(convolution(320)) < seconds(convolution(321))
+    assert seconds(convolution(320, images=2)) == pytest.approx(at + 2 * 36864 * 4 / 5e10 + 3e-5)
+
+
+def test_a_convolution_of_a_permuted_view_turns_one_image_there_and_back():
+    plain, turned = (seconds(convolution(400, plain=value)) for value in (0, 1))
+    assert turned - plain == pytest.approx(4 * 2 * 64 * 400 * 4 / 5e10)
+
+
+def loop(elements: float, **sizes: Any) -> KernelColumns:
+    table = {"chunks": 0, "run": 0, "rearranging": 0, **sizes}
+    own: dict[str, Any] = {
+        name: np.array([[float(table.pop(name))]]) for name in ("chunks", "run", "rearranging")
+    }
+    columns = kernel(KernelKind.ELEMENTWISE, input_elements=elements, output_elements=elements,
+                     **table)  # fmt: skip
+    return replace(columns, **own)
+
+
+@pytest.mark.parametrize(
+    ("elements", "sizes", "cycles", "started"),
+    [
+        # two operations an element: 2 cycles a vector of 16 each; 10 chunks are 10 threads
+        pytest.param(40960, {"vector_flops": 81920}, 81920 * 2 / 16 / 10, 9 / 13, id="ten threads"),
+        pytest.param(1000, {"vector_flops": 2000}, 2000 * 2 / 16, 0.0, id="one thread"),
+        pytest.param(1e6, {"transcendentals": 1e6}, 1e6 * 100 / 16 / 14, 1.0, id="functions"),
+        pytest.param(1e6, {"rearranging": 1}, 1e6 * 10 / 14, 1.0, id="single elements"),
+        # a norm of 4 groups keeps 4 threads busy; 8 channels do not fill a register
+        pytest.param(1e6, {"chunks": 4, "run": 8}, 1e6 * 10 * 3 / 4, 1.0, id="narrow groups"),
+        pytest.param(1e6, {"chunks": 4, "run": 16}, 0.0, 1.0, id="wide groups"),
+    ],
+)
+def test_loops_by_hand(elements, sizes, cycles, started):
+    memory = 2 * 2 * elements * 4 / 5e10
+    at_peak = sizes.get("vector_flops", 0) / 1e12
+    expected = max(cycles / 1e9, at_peak) + memory + 4e-6 + 26e-6 * started
+    assert seconds(loop(elements, **sizes)) == pytest.approx(expected)
+
+
+def test_equal_pieces_wait_for_small_cores():
+    # 8 large cores, 4 small ones of half the operations at 3/4 of the clock: 9.5 large ones by their
+    # operations; all 12 at the pace of the small ones would do the work of 4.5, so 8 do it
+    hybrid = hardware.load("intel_i7_12700k")
+    assert cpu.cores(hybrid) == (9.5, 8.0)
+    peak = 8 * 32 * 3.6e9
+    assert cpu.device(hybrid, Precision.FP32).flops_per_s == pytest.approx(peak)
+    many = hybrid.with_({"units.efficiency_cores": 24})
+    assert cpu.cores(many) == (17.0, 12.0)  # (8 + 24) x 3/8
+
+
+def test_a_clock_follows_the_power_limit():
+    laptop = hardware.load("intel_i7_12700h")
+    base = cpu.device(laptop, Precision.FP32)
+    assert base.cycles_per_s == 2.3e9  # at the base power of 45 W
+    double = cpu.device(laptop.with_({"power.tdp_w": 90.0}), Precision.FP32)
+    assert double.cycles_per_s == pytest.approx(2.3e9 * 2 ** (1 / 3))
+    assert double.flops_per_s == pytest.approx(base.flops_per_s * 2 ** (1 / 3))
+    much = cpu.device(laptop.with_({"power.tdp_w": 4500.0}), Precision.FP32)
+    assert much.cycles_per_s == pytest.approx(4.7e9)  # the boost clock
+    low = cpu.device(laptop.with_({"power.tdp_w": 15.0}), Precision.FP32)
+    assert low.cycles_per_s < base.cycles_per_s
+    assert cpu.sustained_clock(laptop) == cpu.SUSTAINED
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    SIZE,
+    SIZE,
+    SIZE,
+    st.sampled_from(["intel_i7_12700h", "intel_xeon_8380", "amd_epyc_9654"]),
+    st.sampled_from(["power.tdp_w", "units.cores", "memory.bytes_per_s", "on_chip.l3_bytes"]),
+    st.floats(1.0, 4.0),
+)
+def test_more_of_anything_is_never_slower(m, n, k, name, key, factor):
+    before = hardware.load(name)
+    after = before.with_({key: type(before.value(key))(before.value(key) * factor)})
+    for columns in (product(m, n, k), loop(m * n, vector_flops=m * n, chunks=k)):
+        slow, fast = (
+            hardware.estimate(columns, each, Precision.FP32, Stack.COMPILED).latency_s.item()
+            for each in (before, after)
+        )
+        assert fast <= slow * (1 + 1e-9), key
 
 
 def test_no_autocast_costs_more_than_running_wide():
@@ -127,9 +252,6 @@ def test_memory_formats_differ_on_a_gpu_in_eager_only():
     assert hardware.in_format(processor, Stack.EAGER, "nchw") is processor
     with pytest.raises(LookupError, match="No memory format named 'ncwh'"):
         hardware.in_format(card, Stack.EAGER, "ncwh")
-
-
-SIZE = st.integers(1, 5000)
 
 
 @settings(max_examples=60, deadline=None)

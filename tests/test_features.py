@@ -162,3 +162,36 @@ def test_a_graph_survives_its_text(symbolic):
 def test_a_broken_text_is_refused():
     with pytest.raises(BrokenRecordError, match="cannot be read"):
         codec.decode(b"not a template")
+
+
+def test_what_decides_how_a_processor_runs_a_kernel():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 32, 3, padding=1)
+            self.norm = nn.GroupNorm(4, 32)
+            self.tokens = nn.LayerNorm(32)
+            self.wide = nn.Conv2d(32, 64, 1)
+
+        def forward(self, x):
+            x = self.norm(self.stem(x))
+            x = self.tokens(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            x = self.wide(x)
+            return torch.cat([x, x.relu()], 1).mean((2, 3))
+
+    fused = columns(Net(), meta(2, 3, 8, 8)).kernels
+    found, _ = fused.launched(autocast=False, split_bias=False)
+
+    def of(kind, name):
+        return getattr(found, name)[found.kind == KINDS.index(kind), 0].tolist()
+
+    assert of(KernelKind.CONVOLUTION, "images") == [2]
+    assert of(KernelKind.CONVOLUTION, "plain") == [0]
+    assert of(KernelKind.POINTWISE_CONVOLUTION, "plain") == [1]  # it reads a view of (2, 8, 8, 32)
+    assert of(KernelKind.GROUP_NORM, "chunks") == [2 * 4]  # a piece an image and group
+    assert of(KernelKind.GROUP_NORM, "run") == [32 // 4]
+    assert found.chunks.max() == 2 * 128 / 16  # the mean: 128 channels, a vector of 16 each
+    assert (found.rearranging > 0).sum() == 1  # cat
+    half = found.batched(0.5)
+    assert half.images.max() == 1
+    assert half.chunks.max() == 8
