@@ -45,6 +45,9 @@ VIEWS: Final = {
     "compare": "/compare",
     "layers": "/layers?model=unet",
     "layers_table": "/layers?model=unet&layers.show=Table",
+    "sweep": "/sweep",
+    "sweep_lines": "/sweep?sweep.show=Lines",
+    "sweep_frontier": "/sweep?sweep.show=Frontier",
     "hardware": "/hardware",
     "hardware_edited": "/hardware?device=nvidia_h100_sxm&model=vit&batch=32"
     "&hardware.edit=nvidia_h100_sxm:memory.bytes_per_s=6e12,power.tdp_w=500",

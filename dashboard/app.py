@@ -36,6 +36,13 @@ page = st.navigation(
             help="Where does the time and energy go? Modules, roofline, the graph of kernels.",
         ),
         st.Page(
+            "views/sweep.py",
+            title="Sweep",
+            icon=":material/grid_view:",
+            help="Which configuration, of all of them? Thousands to millions at once: heatmap, lines, "
+            "frontier, budgets.",
+        ),
+        st.Page(
             "views/hardware.py",
             title="Hardware",
             icon=":material/developer_board:",

@@ -1,7 +1,8 @@
 """Which networks are compared, in their order, and how the URL says it.
 
-There is one ``compare.network`` a network: a name where all is at its defaults (``resnet``,
-``timm/vit_base_patch16_224``), else what a pin is written as (``dashboard.pins``).
+There is one ``compare.network`` a network: ``current`` for what the controls stand at, a name where
+all is at its defaults (``resnet``, ``timm/vit_base_patch16_224``), else what a pin is written as
+(``dashboard.pins``).
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from dashboard.queries import Network
 NETWORK: Final = "compare.network"
 CONTROL: Final = "_compare_networks"
 NOBODY: Final = "none"  # what the URL says where every network was taken away
-FIRST: Final = ("resnet", "mobilenet", "vit")
-"""What is compared at first: a classic, a small one, and one without convolutions."""
+LIVE: Final = "current"
+LIVE_LABEL: Final = "Current network"
+FIRST: Final = (LIVE, "resnet", "vit")
+"""What is compared at first: what the controls stand at, a classic, one without convolutions."""
 
 _CHOSEN: Final = "_line_up"  # labels in their order
 _ADDED: Final = "_line_up_added"  # label -> network, beyond what everybody knows
@@ -44,9 +47,20 @@ def at_defaults(name: str) -> Network:
     return Network(name, tuple(family.defaults.items()) if family else ())
 
 
-def chosen() -> list[Pin]:
-    """The networks that are compared, each with its label."""
+def options() -> list[str]:
+    """The labels that the control offers."""
+    return [LIVE_LABEL, *known()]
+
+
+def chosen(current: Network | None) -> list[Pin]:
+    """The networks that are compared, each with its label.
+
+    Args:
+        current: what the controls stand at, if they do.
+    """
     networks = known()
+    if current is not None:
+        networks = {LIVE_LABEL: current, **networks}
     return [Pin(label, networks[label]) for label in st.session_state[_CHOSEN] if label in networks]
 
 
@@ -64,7 +78,8 @@ def take() -> None:
     labels = []
     for label in st.session_state[CONTROL]:
         try:
-            labels.append(label if label in known() else add(label, _named(label)))
+            is_known = label in options()
+            labels.append(label if is_known else add(label, _named(label)))
         except CharacterizeError as error:
             _note(str(error))
     st.session_state[_CHOSEN] = list(dict.fromkeys(labels))
@@ -109,19 +124,25 @@ def _from_link() -> list[str]:
     if texts == [NOBODY]:
         return []
     labels = []
-    for text in texts:
+    for text in texts or FIRST:
         pin = decode(text)
-        if pin is None:
-            _note(f"The link's network {text!r} is not known and was left out.")
-        else:
+        if text == LIVE:
+            labels.append(LIVE_LABEL)
+        elif pin is not None:
             labels.append(add(pin.name, pin.network))
-    return labels or [add(name, at_defaults(name)) for name in FIRST]
+        else:
+            _note(f"The link's network {text!r} is not known and was left out.")
+    return labels
 
 
 def publish() -> None:
     """Write what is compared into the URL; nothing where that is what everybody sees first."""
-    now = chosen()
-    texts = [encode(pin) for pin in now] or [NOBODY]
+    networks = known()
+    texts = [
+        LIVE if label == LIVE_LABEL else encode(Pin(label, networks[label]))
+        for label in st.session_state[_CHOSEN]
+        if label in networks or label == LIVE_LABEL
+    ] or [NOBODY]
     texts = [] if texts == list(FIRST) else texts
     if texts != st.query_params.get_all(NETWORK):
         if texts:

@@ -134,6 +134,26 @@ def publish(name: str) -> None:
             del st.query_params[name]
 
 
+def hold(name: str, known: Sequence[str], default: str) -> None:
+    """Keep a control with one value in step with the URL, where it shows titles for names.
+
+    To be called before the control is made, whose key is ``name``. What is in the URL counts when
+    there is no value yet; what is not known gives way to the default.
+    """
+    memory = f"{_WRITTEN}{name}"
+    if name not in st.session_state:
+        held = st.session_state.get(memory) or st.query_params.get(name)
+        st.session_state[name] = held if held in known else default
+    elif st.session_state[name] not in known:
+        st.session_state[name] = default
+    value = st.session_state[memory] = st.session_state[name]
+    if value == default:
+        if name in st.query_params:
+            del st.query_params[name]
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value
+
+
 def notes() -> list[str]:
     """A sentence for each part of the URL that names nothing we have; said once a session.
 

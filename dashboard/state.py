@@ -83,8 +83,43 @@ def restore(network: Network) -> None:
     _set(links.STACK, network.stack, links.DEFAULT_STACK)
 
 
+def link_to(network: Network) -> dict[str, str | list[str]]:
+    """The URL's parameters for ``network`` and for what is compared now, as far as not at defaults."""
+    family = queries.families().get(network.model)
+    usual: dict[str, Any] = {
+        links.BATCH: 1,
+        links.PRECISION: queries.AUTO,
+        links.STACK: links.DEFAULT_STACK,
+        **{
+            links.key_of(network.model, k): v
+            for k, v in (family.defaults if family else {}).items()
+        },
+    }
+    said: dict[str, Any] = {links.key_of(network.model, k): v for k, v in network.parameters}
+    said |= {
+        links.BATCH: network.batch,
+        links.PRECISION: network.precision,
+        links.STACK: network.stack,
+    }
+    link: dict[str, str | list[str]] = {
+        name: _text(value) for name, value in said.items() if usual.get(name) != value
+    }
+    if family is None:
+        link[links.ZOO_NAME] = network.model
+    for name in (links.MODEL, links.DEVICES, links.BASELINE, links.FOCUS):
+        if name in st.session_state:
+            texts = links.linked()[name].texts(st.session_state[name])
+            if texts:
+                link[name] = texts
+    return link
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _set(key: str, value: Any, default: Any) -> None:
     """Give a bound control its value; one that was never made does not write its own parameter."""
     if key not in st.session_state and value != default:
-        st.query_params[key] = str(value).lower() if isinstance(value, bool) else str(value)
+        st.query_params[key] = _text(value)
     st.session_state[key] = value

@@ -3,6 +3,7 @@
 # ruff: noqa: F401, F811 - fixtures are imported by name, and come as arguments of that name
 
 import csv
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -37,7 +38,7 @@ def drawn(page):
 
 def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(visit, tmp_path):
     page = visit("/compare?compare.network=resnet&compare.network=mlp&model=unet&batch=4")
-    page.get_by_role("button", name="Add this network").click()
+    page.get_by_role("button", name="Keep this network").click()
     expect(page.get_by_role("button", name="Remove unet, batch 4")).to_be_visible()
     expect(page.get_by_role("img", name="").filter(has_text="unet, batch 4").first).to_be_visible()
     settled(page)
@@ -99,3 +100,30 @@ def test_a_broken_profile_is_answered_by_one_clear_sentence(visit, tmp_path):
     expect(alert).to_have_count(1)
     expect(alert).to_contain_text("architecture")
     assert "Traceback" not in page.content()
+
+
+def test_a_sweep_is_run_a_budget_set_and_the_best_configuration_opened_in_tune(visit):
+    page = visit(
+        "/sweep?devices=nvidia_t4&devices=hailo_8&sweep.family=mlp&sweep.mlp.width=256:4096:256"
+    )
+    heading = page.get_by_text("New sweep")
+    run = page.get_by_role("button", name="Run the sweep")
+    if not run.is_visible():  # another test has left a sweep
+        heading.click()
+    run.click()
+    expect(page.get_by_text("rows are within the budgets")).to_be_visible()
+    settled(page)
+    slider = page.get_by_role("group", name="Latency at most").get_by_role("slider")
+    slider.focus()
+    before = page.get_by_text("rows are within the budgets").inner_text()
+    slider.press("Home")  # the tightest,
+    slider.press("ArrowRight")  # and one step back
+    expect(page.get_by_text("rows are within the budgets")).not_to_have_text(before)
+    expect(page).to_have_url(re.compile(r"sweep\.latency_s="))
+    settled(page)
+    page.get_by_role("button", name="Open the most arithmetic in Tune").click()
+    expect(page.get_by_role("heading", name="What does this network cost")).to_be_visible()
+    settled(page)
+    width = int(page.url.partition("mlp.width=")[2].partition("&")[0])
+    assert 256 <= width < 4096  # the budget leaves out the widest
+    expect(page.get_by_text(f"mlp, width {width}").first).to_be_visible()

@@ -183,11 +183,22 @@ def test_the_current_network_is_added_and_the_link_says_so():
     app = compare(**{"model": "mlp", "mlp.width": "640", "batch": "8"})
     app.button(key="_compare_add").click().run()
     healthy(app)
+    assert networks(app)[0] == "Current network"
     assert networks(app)[-1] == "mlp, width 640, batch 8"
     assert len(app.dataframe[0].value) == 4 * 8
     texts = app.query_params[line_up.NETWORK]
     assert texts[:3] == list(line_up.FIRST)
     assert json.loads(texts[3])["set"] == {"width": 640}
+
+
+def test_the_current_network_follows_the_controls():
+    app = compare(model="mlp", devices=["nvidia_t4"])
+    before = app.dataframe[0].value
+    app.select_slider(key="batch").set_value(64).run()
+    healthy(app)
+    after = app.dataframe[0].value
+    assert list(after["Network"]) == list(before["Network"])
+    assert (list(before["Batch"]), list(after["Batch"])) == ([1, 1, 1], [64, 1, 1])
 
 
 def test_a_link_restores_networks_and_devices():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +66,7 @@ def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, format
     """
     import duckdb
 
-    literal = "'" + str(target).replace("'", "''") + "'"
+    literal = _literal(str(target))
     try:
         described = connection.execute(f"DESCRIBE {query}").fetchall()
         columns = ", ".join(_exported(name, kind, format) for name, kind, *_ in described)
@@ -96,6 +96,46 @@ def _not_understood(error: duckdb.Error) -> InvalidValueError:
     return InvalidValueError(f"The store could not answer: {sentence}")
 
 
+def save_parquet(
+    pattern: str,
+    sql: str,
+    parameters: Sequence[Any],
+    target: Path,
+    facts: Mapping[str, str],
+    *,
+    by_name: bool = False,
+) -> int:
+    """Write the rows that a query over the view ``sweep`` finds as Parquet; returns how many.
+
+    ``facts`` go into the file's metadata. No row passes through Python, so that memory stays bounded.
+
+    Raises:
+        InvalidValueError: DuckDB does not understand the query, or the file cannot be written.
+    """
+    import duckdb
+
+    refuse_all_but_one(sql)
+    notes = ", ".join(f"{_literal(name)}: {_literal(text)}" for name, text in facts.items())
+    options = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{notes}}}"
+    try:
+        with duckdb.connect(":memory:") as connection:
+            connection.execute(f"CREATE VIEW sweep AS FROM {_files(pattern, by_name)}")
+            copied = connection.execute(
+                f"COPY ({sql}) TO {_literal(str(target))} ({options})", list(parameters)
+            ).fetchone()
+    except duckdb.Error as error:
+        raise _not_understood(error) from error
+    return int(copied[0]) if copied else 0
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _files(pattern: str, by_name: bool) -> str:
+    return f"read_parquet({_literal(pattern)}, union_by_name = {'true' if by_name else 'false'})"
+
+
 def over_parquet(
     pattern: str, view: str, sql: str, parameters: Sequence[Any] = (), *, by_name: bool = False
 ) -> pd.DataFrame:
@@ -109,8 +149,6 @@ def over_parquet(
     import duckdb
 
     refuse_all_but_one(sql)
-    literal = "'" + pattern.replace("'", "''") + "'"
-    files = f"read_parquet({literal}, union_by_name = {'true' if by_name else 'false'})"
     with duckdb.connect(":memory:") as connection:
-        connection.execute(f"CREATE VIEW {quoted(view)} AS FROM {files}")
+        connection.execute(f"CREATE VIEW {quoted(view)} AS FROM {_files(pattern, by_name)}")
         return answer(connection, sql, parameters)

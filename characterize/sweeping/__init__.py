@@ -3,7 +3,7 @@
 Many different models are traced one by one, by several processes or a cluster (`over_models`).
 """
 
-from characterize.sweeping.catalogue import Kept, find, forget, frame, sweeps
+from characterize.sweeping.catalogue import Kept, find, forget, frame, save, sweeps
 from characterize.sweeping.grid import Grid, grid
 from characterize.sweeping.model_run import ModelProgress
 from characterize.sweeping.over_models import ModelSweep, sweep_models, sweep_models_to
@@ -22,6 +22,7 @@ __all__ = [
     "forget",
     "frame",
     "grid",
+    "save",
     "sweep",
     "sweep_models",
     "sweep_models_to",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,10 +106,36 @@ def frame(kept: Kept, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
         InvalidValueError: DuckDB does not understand the query.
         StoreError: the sweep has no rows.
     """
+    _need_rows(kept)
+    return queries.over_parquet(kept.parts, "sweep", sql, parameters, by_name=not kept.family)
+
+
+def save(
+    kept: Kept, sql: str, parameters: Sequence[Any], target: Path, facts: Mapping[str, str]
+) -> int:
+    """Write what a query over the view ``sweep`` finds as a Parquet file; returns how many rows.
+
+    Args:
+        kept: the sweep.
+        sql: one statement that reads.
+        parameters: its values.
+        target: the file.
+        facts: where the rows come from, for the file's metadata.
+
+    Raises:
+        InvalidValueError: DuckDB does not understand the query, or the file cannot be written.
+        StoreError: the sweep has no rows.
+    """
+    _need_rows(kept)
+    return queries.save_parquet(
+        kept.parts, sql, parameters, target, facts, by_name=not kept.family
+    )
+
+
+def _need_rows(kept: Kept) -> None:
     if not any(kept.folder.glob("part-*.parquet")):
         msg = f"The sweep {kept.title} has no rows yet."
         raise errors.StoreError(msg)
-    return queries.over_parquet(kept.parts, "sweep", sql, parameters, by_name=not kept.family)
 
 
 def forget(kept: Kept) -> None:

@@ -131,7 +131,7 @@ def sweep_to(
     sink: sinks.Sink | Path | None = None,
     *,
     hardware: Sequence[str | Profile] | str = "all",
-    baseline: str | None = None,
+    baseline: str | Profile | None = None,
     progress: Report | None = None,
     keep: store.Store | None = None,
     workers: int | None = None,

@@ -58,7 +58,7 @@ def results() -> None:
 def answers(devices: tuple[str, ...], baseline: str | None) -> list[Entry]:
     """The rows of every network; one that cannot be computed says why, and the others are shown."""
     found = []
-    for pin in line_up.chosen():
+    for pin in line_up.chosen(controls.chosen_network()):
         quick = queries.is_quick(pin.network)
         try:
             with nullcontext() if quick else st.spinner(f"Tracing {pin.name}"):
@@ -162,18 +162,18 @@ notes += line_up.adopt()
 with st.sidebar:
     shared.network()
     st.button(
-        "Add this network",
+        "Keep this network",
         icon=":material/playlist_add:",
         key="_compare_add",
         on_click=include_current,
         width="stretch",
-        help="Compare the network that these controls stand at with the others.",
+        help="Compare the network that these controls stand at now with whatever you change next.",
     )
 for note in notes:
     st.warning(note, icon=":material/link_off:")
 st.multiselect(
     "Networks to compare",
-    list(line_up.known()),
+    line_up.options(),
     key=line_up.CONTROL,
     on_change=line_up.take,
     accept_new_options=True,

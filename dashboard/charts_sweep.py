@@ -1,0 +1,177 @@
+"""Charts of the Sweep view: a heatmap, lines, a scatter with its frontier. Frames in, charts out.
+
+The frames come from ``dashboard.sweep_rows``; see ``dashboard.charts`` for what a chart knows. A click
+on a mark is the selection ``pick``, whose ``id`` says what the mark stands for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+from altair.typing import ChartType
+
+from dashboard import palette
+from dashboard.encodings import PADDING, Spread, axis, colour, reference, scale, shape, written
+
+HEIGHT: Final = 460
+PICK: Final = "pick"
+
+
+def _pick() -> alt.Parameter:
+    return alt.selection_point(name=PICK, fields=["id"], on="click", clear="dblclick")
+
+
+def heatmap(
+    tiles: pd.DataFrame, title: str, unit: str, *, x: str, y: str, share: bool
+) -> ChartType:
+    """Two axes of a sweep: a cell's colour is its value, a small cross where nothing is in budget.
+
+    Args:
+        tiles: one row a cell with ``id``, ``x``, ``y``, their orders, ``value`` (missing outside the
+            budgets), ``outside``, ``chosen`` (whether it was clicked) and texts for the tooltip.
+        title: what is shown.
+        unit: its SI unit, "" for a share or a count.
+        x: what is across.
+        y: what is up.
+        share: whether values are shares, from 0 to 1.
+    """
+    base = alt.Chart(tiles).encode(
+        x=alt.X("x:N", title=x, sort=_by("x_order"), axis=alt.Axis(labelAngle=0, **_AXIS)),
+        y=alt.Y("y:N", title=y, sort=_by("y_order"), axis=alt.Axis(**_AXIS)),
+        tooltip=[
+            alt.Tooltip("x:N", title=x),
+            alt.Tooltip("y:N", title=y),
+            alt.Tooltip("text:N", title=title),
+            alt.Tooltip("best_text:N", title="Best"),
+            alt.Tooltip("worst_text:N", title="Worst"),
+            alt.Tooltip("feasible_text:N", title="Within the budgets"),
+        ],
+    )
+    legend = alt.Legend(
+        title=title, orient="bottom", gradientLength=alt.ExprRef("min(width, 300)"), tickCount=4,
+        labelExpr="format(datum.value, '.0%')" if share else written(unit), labelSeparation=8,
+        labelOverlap="greedy",
+    )  # fmt: skip
+    kind = alt.Scale(domain=[0, 1]) if share else alt.Scale(type="log", reverse=True)
+    boxes: alt.Chart = base.mark_rect().encode(
+        color=alt.Color("value:Q", scale=kind, legend=legend),
+    )
+    crosses: alt.Chart = base.transform_filter("datum.outside").mark_point(
+        shape="cross", size=14, opacity=0.5, filled=True, color=alt.ExprRef(_GREY)
+    )
+    ring: alt.Chart = base.transform_filter("datum.chosen").mark_rect(
+        filled=False, strokeWidth=3, color=alt.ExprRef(_RING), aria=False
+    )
+    return alt.layer(boxes.add_params(_pick()), crosses, ring).properties(
+        height=HEIGHT, padding=PADDING
+    )
+
+
+_AXIS: Final[dict[str, Any]] = {"labelOverlap": "greedy", "ticks": False, "domain": False}
+_RING: Final = "'#E69F00'"  # stands out from every blue of a heatmap, in both themes
+_GREY: Final = "'#808890'"  # between both backgrounds: 3:1 and more on either
+
+
+def _by(order: str) -> alt.EncodingSortField:
+    return alt.EncodingSortField(order, op="min", order="ascending")
+
+
+def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread) -> ChartType:
+    """One axis of a sweep: a line a device, its name at the end.
+
+    Args:
+        points: one row a device and value of the axis with ``id``, ``x``, ``value``, ``device``,
+            ``architecture``, ``label`` (at the end of a line), ``chosen`` and texts for the tooltip.
+        title: what is up.
+        unit: its SI unit.
+        x: what is across.
+        spread: how far the values lie apart.
+    """
+    base = alt.Chart(points).encode(
+        x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False, padding=6), axis=alt.Axis(tickCount=8)),
+        y=alt.Y("value:Q", title=f"{title} ({unit})" if unit else title, scale=scale(spread),
+                axis=axis(unit, spread)),
+        color=colour("architecture", palette.ARCHITECTURES),
+        detail="device:N",
+    )  # fmt: skip
+    strokes: alt.Chart = base.mark_line(strokeWidth=2, aria=False)
+    marks: alt.Chart = base.mark_point(filled=True, size=70).encode(
+        shape=shape(shown=palette.ARCHITECTURES),
+        tooltip=[
+            alt.Tooltip("device:N", title="Device"),
+            alt.Tooltip("x_text:N", title=x),
+            alt.Tooltip("text:N", title=title),
+            alt.Tooltip("best_text:N", title="Best"),
+            alt.Tooltip("worst_text:N", title="Worst"),
+            alt.Tooltip("feasible_text:N", title="Within the budgets"),
+        ],
+    )
+    names: alt.Chart = base.mark_text(align="right", dy=-10, fontSize=11, aria=False).encode(
+        text="label:N", color=reference()
+    )
+    return alt.layer(strokes, marks.add_params(_pick()), names, _chosen(base)).properties(
+        height=HEIGHT, padding=PADDING
+    )
+
+
+def scatter(
+    marks: pd.DataFrame,
+    *,
+    x: str,
+    x_unit: str,
+    y: str,
+    y_unit: str,
+    x_spread: Spread,
+    y_spread: Spread,
+) -> ChartType:
+    """Two measures of a sweep: the frontier in full, and a sample of what lies behind it.
+
+    Args:
+        marks: one row a mark with ``id``, ``x``, ``y``, ``architecture``, ``frontier``, ``count``
+            (rows that it stands for), ``chosen`` and texts for the tooltip.
+        x: what is across.
+        x_unit: its SI unit.
+        y: what is up.
+        y_unit: its SI unit.
+        x_spread: how far values lie apart across.
+        y_spread: how far values lie apart upwards.
+    """
+    base = alt.Chart(marks).encode(
+        x=alt.X("x:Q", title=_named(x, x_unit), scale=scale(x_spread), axis=axis(x_unit, x_spread)),
+        y=alt.Y("y:Q", title=_named(y, y_unit), scale=scale(y_spread), axis=axis(y_unit, y_spread)),
+    )
+    told = [
+        alt.Tooltip("device:N", title="Device"),
+        alt.Tooltip("settings:N", title="Configuration"),
+        alt.Tooltip("x_text:N", title=x),
+        alt.Tooltip("y_text:N", title=y),
+        alt.Tooltip("count_text:N", title="Stands for"),
+    ]
+    best = base.transform_filter("datum.frontier")
+    line: alt.Chart = best.mark_line(strokeWidth=1.5, interpolate="step-after", aria=False).encode(
+        color=reference(), order="x:Q"
+    )
+    points: alt.Chart = base.mark_point(filled=True).encode(
+        color=colour("architecture", palette.ARCHITECTURES),
+        shape=shape(shown=palette.ARCHITECTURES),
+        size=alt.condition("datum.frontier", alt.value(90), alt.value(24)),
+        opacity=alt.condition("datum.frontier", alt.value(1.0), alt.value(0.4)),
+        tooltip=told,
+    )
+    return alt.layer(line, points.add_params(_pick()), _chosen(base)).properties(
+        height=HEIGHT, padding=PADDING
+    )
+
+
+def _chosen(base: alt.Chart) -> alt.Chart:
+    """A ring around the mark that was clicked."""
+    found: alt.Chart = base.transform_filter("datum.chosen").mark_point(
+        size=340, strokeWidth=2.5, filled=False, aria=False, shape="circle"
+    )
+    return found.encode(color=reference())
+
+
+def _named(title: str, unit: str) -> str:
+    return f"{title} ({unit})" if unit else title

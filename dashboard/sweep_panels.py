@@ -1,0 +1,291 @@
+"""The pieces of the Sweep view. They draw; what they draw is made elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from characterize import questions
+from characterize.errors import CharacterizeError
+from characterize.models import Family
+from characterize.questions import Budget
+from characterize.sweeping import Kept
+from dashboard import (
+    charts_sweep,
+    controls,
+    exports,
+    panels,
+    queries,
+    readable,
+    saving,
+    sweep_rows,
+    sweeps,
+)
+from dashboard.jobs import Job
+from dashboard.readable import Quantity
+from dashboard.sweeps import Plan
+
+FIELD_WIDTH: Final = 150
+IN_MEMORY: Final = 300_000  # rows that a table holds; more are written by DuckDB, as Parquet
+CHART: Final = "_sweep_chart"
+FEW: Final = 6  # parameters that are shown before the others are tucked away
+
+
+# A new sweep
+
+
+def axis_fields(family: Family) -> dict[str, str]:
+    """A field for every parameter: a value, a list or a range; what they say, by parameter."""
+    suggested = sweep_rows.suggestions(family)
+    names = [parameter.name for parameter in family.parameters]
+    texts = _fields(family, names[:FEW], suggested)
+    if names[FEW:]:
+        with st.expander("More parameters", icon=":material/tune:"):
+            texts |= _fields(family, names[FEW:], suggested)
+    return texts
+
+
+def _fields(family: Family, names: Sequence[str], suggested: Mapping[str, str]) -> dict[str, str]:
+    texts = {}
+    with st.grid(4, min_column_width=FIELD_WIDTH, gap="small"):
+        for name in names:
+            parameter = family.parameter(name)
+            texts[name] = _field(
+                controls.parameter_label(parameter),
+                f"sweep.{family.name}.{name}",
+                suggested[name],
+                f"{parameter.sentence} {parameter.describe_range()}.",
+            )
+    return texts
+
+
+def run_fields() -> dict[str, str]:
+    """Batch, precision and stack, each a value or a list."""
+    fields = (
+        ("batch", "Batch", "1", "Samples that are run together: 1,8,32 or 1:32."),
+        ("precision", "Precision", "auto", "auto, or number formats: fp32,fp16."),
+        ("stack", "Software stack", "compiled", f"One or more of {', '.join(sweep_rows.STACKS)}."),
+    )
+    with st.grid(4, min_column_width=FIELD_WIDTH, gap="small"):
+        return {
+            name: _field(label, f"sweep.{name}", first, words)
+            for name, label, first, words in fields
+        }
+
+
+def _field(label: str, key: str, first: str, sentence: str) -> str:
+    said = st.text_input(label, first, key=key, bind=controls.BOUND, help=sentence)
+    return said.strip() or first
+
+
+def size(plan: Plan) -> None:
+    """How large a sweep will be, before anybody runs it."""
+    st.caption(
+        f"{plan.grid.configurations:,} configurations × {len(plan.profiles)} devices = "
+        f"**{plan.rows:,} rows**"
+    )
+
+
+def progress(job: Job) -> None:
+    """How far a sweep is, and a way to stop it."""
+    with st.container(border=True):
+        st.progress(job.share, text=f"**{job.title}**: {job.text or 'starting'}")
+        st.button(
+            "Stop",
+            icon=":material/stop_circle:",
+            key="_sweep_stop",
+            on_click=job.stop,
+            help="What is done stays done, and can be gone on with.",
+        )
+
+
+# Budgets
+
+
+def budgets(sweep: Kept) -> list[Budget]:
+    """A slider for each budget, from what is tight to anything; what they ask for."""
+    found = []
+    with st.grid(4, min_column_width=FIELD_WIDTH, gap="medium"):
+        for quantity in sweep_rows.BUDGETS:
+            low, high = sweeps.reach(sweep, quantity.column)
+            stops = sweep_rows.stops(low, high, quantity.unit)
+            stop = st.select_slider(
+                f"{quantity.title} at most",
+                list(stops),
+                value=sweep_rows.ANY,
+                key=f"sweep.{quantity.column}",
+                bind=controls.BOUND,
+                help=quantity.meaning,
+                disabled=len(stops) == 1,
+            )
+            limit = stops[str(stop)]
+            if math.isfinite(limit):
+                found.append(Budget(quantity.column, limit))
+    return found
+
+
+# Charts
+
+
+def heatmap(
+    found: questions.Rows,
+    axes: tuple[str, str],
+    of: str,
+    quantity: Quantity,
+    asked: Sequence[Budget],
+    where: Mapping[str, Any],
+) -> int:
+    """Two axes; returns how many rows are within the budgets."""
+    x, y = axes
+    cells = questions.heatmap(found, x, y, quantity.column, list(asked), where)
+    frame = sweep_rows.tiles(cells, of, quantity, axes)
+    met = int(cells["feasible"].sum())
+    title = (
+        "Share within the budgets"
+        if of == "share"
+        else f"{of.capitalize()} {quantity.title.lower()}"
+    )
+    _draw(
+        charts_sweep.heatmap,
+        frame,
+        title if of == "share" or not quantity.unit else f"{title} ({quantity.unit})",
+        "" if of == "share" else quantity.unit,
+        x=named(x),
+        y=named(y),
+        share=of == "share",
+        alt_text=f"{title} by {named(x)} and {named(y)}: {met:,} rows are within the budgets",
+    )
+    return met
+
+
+def lines(
+    found: questions.Rows,
+    x: str,
+    of: str,
+    quantity: Quantity,
+    asked: Sequence[Budget],
+    where: Mapping[str, Any],
+) -> int:
+    """One axis, a line a device; returns how many rows are within the budgets."""
+    points = questions.lines(found, x, quantity.column, "hardware", list(asked), where)
+    frame = sweep_rows.curves(points, of, quantity, x, queries.devices())
+    met = int(points["feasible"].sum())
+    title = f"{of.capitalize()} {quantity.title.lower()}"
+    _draw(
+        charts_sweep.lines,
+        frame,
+        title,
+        quantity.unit,
+        x=named(x),
+        spread=readable.spread(list(frame["value"])),
+        alt_text=f"{title} along {named(x)} by device: {met:,} rows are within the budgets",
+    )
+    return met
+
+
+def scatter(
+    found: questions.Rows,
+    x: Quantity,
+    y: Quantity,
+    axes: Sequence[str],
+    asked: Sequence[Budget],
+    where: Mapping[str, Any],
+) -> None:
+    """Two measures: the frontier, and a sample of what lies behind it."""
+    marks = questions.scatter(found, x.column, y.column, list(asked), where, "hardware")
+    frame = sweep_rows.cloud(marks, x, y, queries.devices(), axes)
+    _draw(
+        charts_sweep.scatter,
+        frame,
+        x=x.title,
+        x_unit=x.unit,
+        y=y.title,
+        y_unit=y.unit,
+        x_spread=readable.spread(list(frame["x"])),
+        y_spread=readable.spread(list(frame["y"])),
+        alt_text=f"{y.title} against {x.title.lower()}: {int(frame['frontier'].sum())} configurations "
+        "that no other beats in both",
+    )
+
+
+def _draw(chart: Any, frame: pd.DataFrame, *arguments: Any, alt_text: str, **options: Any) -> None:
+    panels.draw(
+        chart,
+        frame.assign(chosen=frame["id"] == picked_id()),
+        *arguments,
+        key=CHART,
+        alt_text=alt_text,
+        on_select="rerun",
+        selection_mode=charts_sweep.PICK,
+        **options,
+    )
+
+
+def picked_id() -> str:
+    """The mark that was clicked in the chart, empty if none."""
+    selection = st.session_state.get(CHART, {}).get("selection", {})
+    marks = selection.get(charts_sweep.PICK) or []
+    return str(marks[0].get("id", "")) if marks else ""
+
+
+def picked() -> sweep_rows.Picked | None:
+    """What the mark that was clicked stands for."""
+    return sweep_rows.picked(picked_id())
+
+
+def named(axis: str) -> str:
+    """An axis as a person reads it."""
+    return axis.replace("_", " ").capitalize()
+
+
+# Files
+
+
+def downloads(sweep: Kept, asked: Sequence[Budget], where: Mapping[str, Any], count: int) -> None:
+    """All rows within the budgets as files, made when their button is pressed."""
+    stem = f"characterize_sweep_{sweep.key[: sweeps.SHORT]}_{count}rows"
+    request = saving.asked({"sweep": sweep.description, "budgets": list(map(str, asked)), **where})
+    profiles = saving.profiles_of(sweep.hardware)
+    large = count > IN_MEMORY
+    write = functools.partial(_written, sweep, list(asked), dict(where), request, profiles)
+    with st.container(horizontal=True, gap="xsmall"):
+        for kind in exports.FORMATS:
+            st.download_button(
+                kind.name,
+                data=functools.partial(write, kind, large),
+                file_name=f"{stem}.{kind.suffix}",
+                mime=kind.mime,
+                key=f"_sweep_save.{kind.name}",
+                on_click="ignore",
+                icon=saving.ICON,
+                disabled=not count or not kind.available or (large and kind.name != "Parquet"),
+                help=f"All {count:,} rows within the budgets, with all columns."
+                if not large or kind.name == "Parquet"
+                else f"{count:,} rows are too many for this format; Parquet holds them all.",
+            )
+
+
+def _written(
+    sweep: Kept,
+    asked: Sequence[Budget],
+    where: Mapping[str, Any],
+    request: Mapping[str, Any],
+    profiles: Mapping[str, str],
+    kind: exports.Format,
+    large: bool,
+) -> bytes:
+    provenance = saving.provenance(request, profiles)
+    if large:
+        return sweeps.parquet(sweep, asked, where, {"characterize": json.dumps(provenance.facts())})
+    return kind.write(sweeps.frame(sweep, asked, where), provenance)
+
+
+def trouble(error: CharacterizeError) -> None:
+    """What went wrong, in its own words."""
+    st.error(str(error), icon=":material/error:")

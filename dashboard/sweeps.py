@@ -1,0 +1,248 @@
+"""What the Sweep view asks of the library: sweeps that are kept, their rows, and new ones.
+
+Like ``dashboard.queries`` it knows where numbers come from and draws nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import streamlit as st
+
+from characterize import questions, sweeping
+from characterize.cli import ranges
+from characterize.errors import InvalidValueError
+from characterize.hardware import Profile
+from characterize.questions import Budget
+from characterize.sweeping import Grid, Kept
+from characterize.units import si
+from dashboard import jobs, queries
+from dashboard.jobs import Job
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+JOB: Final = "sweep:"
+SHORT: Final = 12  # digits of a sweep's key that tell it from the others
+MOST_ROWS: Final = 200_000_000
+
+
+# Kept sweeps
+
+
+def kept() -> dict[str, Kept]:
+    """The sweeps beside the store by the beginning of their keys, the newest first."""
+    return {each.key[:SHORT]: each for each in sweeping.sweeps()}
+
+
+def label(sweep: Kept) -> str:
+    """What a sweep is of, how large it is, and whether it is whole."""
+    count = sweep.configurations * len(sweep.hardware)
+    unfinished = "" if sweep.complete else ", unfinished"
+    return f"{sweep.title} · {si(count, '')} rows on {len(sweep.hardware)} devices{unfinished}"
+
+
+def rows(sweep: Kept) -> questions.Rows:
+    """The rows of a sweep, as far as they are there; read once.
+
+    Raises:
+        StoreError: there are none yet.
+    """
+    parts = sum(1 for _ in sweep.folder.glob("part-*.parquet"))
+    return _rows(sweep.key, parts, sweep)
+
+
+@st.cache_resource(show_spinner="Reading the sweep", max_entries=2)
+def _rows(key: str, parts: int, _sweep: Kept) -> questions.Rows:
+    return questions.rows(_sweep)
+
+
+@st.cache_resource(show_spinner="Reading the sweep", max_entries=256)
+def extent(key: str, parts: int, column: str, _rows: questions.Rows) -> tuple[float, float]:
+    """The lowest value above 0 and the highest one of a column."""
+    values = _rows.numbers(column)
+    positive = values[values > 0]
+    return (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 0.0)
+
+
+def reach(sweep: Kept, column: str) -> tuple[float, float]:
+    """How far a measure of a sweep goes."""
+    parts = sum(1 for _ in sweep.folder.glob("part-*.parquet"))
+    return extent(sweep.key, parts, column, rows(sweep))
+
+
+def within(
+    found: questions.Rows,
+    objective: str,
+    budgets: Sequence[Budget],
+    where: Mapping[str, Any],
+    *,
+    largest: bool = False,
+) -> dict[str, Any] | None:
+    """The best row within the budgets, or the largest model; ``None`` where there is none."""
+    if largest:
+        table = questions.largest(found, list(budgets), by=objective, where=where)
+        table = table.sort_values([objective, "latency_s"], ascending=[False, True])
+    else:
+        table = questions.frontier(found, [objective], list(budgets), where=dict(where))
+    return {str(k): v for k, v in table.iloc[0].items()} if len(table) else None
+
+
+# New sweeps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that could be run: its grid and devices, and how many rows it will have."""
+
+    grid: Grid
+    profiles: tuple[Profile, ...]
+    baseline: Profile | None
+
+    @property
+    def rows(self) -> int:
+        """Rows if every combination is possible."""
+        return self.grid.configurations * len(self.profiles)
+
+    @property
+    def key(self) -> str:
+        """The job under which it runs."""
+        said = [self.grid.description(), [p.content_hash for p in self.profiles]]
+        return JOB + hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:SHORT]
+
+    @property
+    def title(self) -> str:
+        """What is swept."""
+        return f"{self.grid.family.title}, {self.grid.configurations:,} configurations"
+
+
+def plan(
+    family: str,
+    texts: Mapping[str, str],
+    run: Mapping[str, str],
+    devices: Sequence[str],
+    baseline: str | None,
+) -> Plan:
+    """The sweep that fields of ranges and lists describe.
+
+    Raises:
+        CharacterizeError: a range that cannot be read, a value outside its parameter's range, or
+            more rows than anybody should wait for.
+    """
+    axes = {name: ranges.values(text) for name, text in texts.items()}
+    grid = sweeping.grid(
+        family, axes, *(ranges.values(run[name]) for name in ("batch", "precision", "stack"))
+    )
+    if not devices:
+        msg = "Choose at least one device to sweep on."
+        raise InvalidValueError(msg)
+    base = queries.profile(baseline) if baseline else None
+    made = Plan(grid, tuple(queries.profile(name) for name in devices), base)
+    if made.rows > MOST_ROWS:
+        msg = (
+            f"This sweep would have {made.rows:,} rows, and {MOST_ROWS:,} are the most here; "
+            "the command line runs larger ones."
+        )
+        raise InvalidValueError(msg)
+    return made
+
+
+def again(sweep: Kept) -> Plan:
+    """The plan of a kept sweep, to go on with it where it stopped.
+
+    Raises:
+        CharacterizeError: it was of a family or a device that is not here any more.
+    """
+    said = sweep.description
+    axes = dict(said["axes"])
+    batch = axes.pop("batch")
+    grid = sweeping.grid(said["family"], axes, batch, said["precisions"], said["stacks"])
+    return Plan(grid, tuple(queries.profile(name) for name in sweep.hardware), None)
+
+
+def run(made: Plan) -> Job:
+    """Run a sweep in the background; what is done stays done when it is stopped."""
+
+    def work(report: jobs.Report) -> str:
+        def heard(progress: sweeping.Progress) -> None:
+            share = progress.configurations / max(progress.total, 1)
+            report(share, progress_text(progress))
+
+        done = sweeping.sweep_to(
+            made.grid,
+            hardware=list(made.profiles),
+            baseline=made.baseline,
+            progress=heard,
+        )
+        return done.key[:SHORT]
+
+    return jobs.begin(made.key, made.title, work)
+
+
+def progress_text(progress: sweeping.Progress) -> str:
+    """How far a sweep is, how fast it goes and how long it will take."""
+    left = progress.remaining_s
+    time = f"{left:.0f} s left" if left < 120 else f"{left / 60:.0f} min left"
+    invalid = f", {progress.invalid:,} do not go together" if progress.invalid else ""
+    return (
+        f"{progress.configurations:,} of {progress.total:,} configurations, "
+        f"{si(progress.rate_per_s, '/s')}, {time}{invalid}"
+    )
+
+
+def running() -> Job | None:
+    """The sweep that is running, if any."""
+    return next((job for job in jobs.under(JOB) if not job.done), None)
+
+
+def ended(key: str) -> Job | None:
+    """A job that has ended, seen once."""
+    job = jobs.find(key)
+    if job is None or not job.done:
+        return None
+    jobs.forget(key)
+    return job
+
+
+# Files
+
+
+def selected(
+    sweep: Kept, budgets: Sequence[Budget], where: Mapping[str, Any]
+) -> tuple[str, list[Any]]:
+    """The statement for all rows within the budgets, and its values."""
+    conditions = [f'"{each.column}" {each.relation} ?' for each in budgets]
+    conditions += [f'"{column}" = ?' for column in where]
+    sql = "SELECT * FROM sweep" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+    return sql, [*(each.limit for each in budgets), *where.values()]
+
+
+def frame(sweep: Kept, budgets: Sequence[Budget], where: Mapping[str, Any]) -> pd.DataFrame:
+    """All rows within the budgets as a table: only for as many as fit into memory.
+
+    Raises:
+        CharacterizeError: the rows cannot be read.
+    """
+    sql, values = selected(sweep, budgets, where)
+    return sweeping.frame(sweep, sql, values)
+
+
+def parquet(
+    sweep: Kept, budgets: Sequence[Budget], where: Mapping[str, Any], facts: Mapping[str, str]
+) -> bytes:
+    """All rows within the budgets as a file that DuckDB writes: no row passes through Python.
+
+    Raises:
+        CharacterizeError: the rows cannot be read, or the file not written.
+    """
+    sql, values = selected(sweep, budgets, where)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "rows.parquet"
+        sweeping.save(sweep, sql, values, target, facts)
+        return target.read_bytes()

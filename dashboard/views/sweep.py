@@ -1,0 +1,360 @@
+"""Sweep: which configuration, of all of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from characterize import questions
+from characterize.errors import CharacterizeError
+from characterize.questions import Budget
+from characterize.sweeping import Kept
+from dashboard import (
+    controls,
+    links,
+    panels,
+    pins,
+    queries,
+    readable,
+    saving,
+    state,
+    sweep_panels,
+    sweep_rows,
+    sweeps,
+)
+from dashboard.queries import AUTO, Network
+from dashboard.readable import ENERGY, LATENCY, Quantity
+from dashboard.sweep_rows import MEASURES
+
+RESULTS = "sweep"
+CHOSEN, FAMILY, DEVICE = "sweep.id", "sweep.family", "sweep.device"  # in the URL
+SHOWN = ("Heatmap", "Lines", "Frontier")
+OF = ("best", "median", "share")
+ALL = "all"
+JOB, GO = "_sweep_job", "_sweep_go"
+
+
+# A new sweep
+
+
+@st.fragment
+def new_sweep(opened: bool) -> None:
+    with st.expander("New sweep", expanded=opened, icon=":material/add_chart:"):
+        families = queries.families()
+        links.hold(FAMILY, list(families), links.DEFAULT_MODEL)
+        name = st.selectbox(
+            "Family", list(families), key=FAMILY, format_func=lambda each: families[each].title
+        )
+        st.caption("In each field one value, a list (16,32,64) or a range (first:last:step).")
+        texts = sweep_panels.axis_fields(families[name])
+        run = sweep_panels.run_fields()
+        controls.Controls(RESULTS).devices()
+        compared = controls.chosen_comparison()
+        try:
+            plan = sweeps.plan(name, texts, run, compared.devices, compared.baseline)
+        except CharacterizeError as error:
+            sweep_panels.trouble(error)
+            return
+        sweep_panels.size(plan)
+        busy = sweeps.running() is not None
+        if st.button(
+            "Run the sweep",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="_sweep_run",
+            disabled=busy,
+            help="Another sweep is running." if busy else None,
+        ):
+            start(plan)
+            st.rerun()
+
+
+def start(plan: sweeps.Plan) -> None:
+    sweeps.run(plan)
+    st.session_state[JOB] = plan.key
+
+
+def watch() -> None:
+    """The sweep that is running; when it ends, the page is made again with what it found."""
+    job = sweeps.running()
+    if job is not None:
+        sweep_panels.progress(job)
+    elif JOB in st.session_state:
+        st.rerun()
+
+
+def take_over() -> None:
+    """What came of a sweep that this session started."""
+    key = st.session_state.get(JOB)
+    job = sweeps.ended(key) if key else None
+    if job is None:
+        return
+    del st.session_state[JOB]
+    if job.error:
+        st.error(job.error, icon=":material/error:")
+    elif job.stopped:
+        st.info(f"Stopped: {job.text}. It can be gone on with below.", icon=":material/pause:")
+    else:
+        st.session_state[CHOSEN] = job.result
+
+
+# What a sweep says
+
+
+@st.fragment(key=RESULTS)
+def results(kept: dict[str, Kept]) -> None:
+    link = st.session_state.pop(GO, None)
+    if link is not None:
+        st.switch_page("views/tune.py", query_params=link)
+    sweep = kept[st.session_state[CHOSEN]]
+    if not sweep.complete:
+        unfinished(sweep)
+    try:
+        answer(sweep, sweeps.rows(sweep))
+    except CharacterizeError as error:
+        sweep_panels.trouble(error)
+
+
+def answer(sweep: Kept, found: questions.Rows) -> None:
+    st.header("Budgets", anchor="budgets")
+    asked = sweep_panels.budgets(sweep)
+    axes = sweep_rows.several(sweep.description)
+    show, device, quantity = picture_controls(sweep)
+    where: dict[str, Any] = {} if device == ALL else {"hardware": device}
+    with st.container(border=True, gap="xsmall"):
+        if show == "Frontier" or not axes:
+            against = second(quantity)
+            sweep_panels.scatter(found, quantity, against, axes, asked, where)
+            met = int(questions.feasible(found, list(asked), where)["feasible"].sum())
+        else:
+            met = over_axes(show, found, axes, quantity, asked, where)
+    total = len(found) if device == ALL else len(found.where(**where))
+    st.caption(
+        f"**{met:,}** of {total:,} rows are within the budgets. Click a mark to look at it; a double "
+        "click lets go of it."
+    )
+    chosen = looked_at(found, quantity, asked, where)
+    if chosen is not None:
+        detail(chosen)
+    shortcuts(found, quantity, asked, where, met)
+    st.header("Take it along", anchor="files")
+    sweep_panels.downloads(sweep, asked, where, met)
+
+
+def picture_controls(sweep: Kept) -> tuple[str, str, Quantity]:
+    devices = queries.devices()
+    links.hold(DEVICE, [ALL, *sweep.hardware], ALL)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        show = st.segmented_control(
+            "Show as", SHOWN, default=SHOWN[0], required=True, key="sweep.show", bind=controls.BOUND
+        )
+        title = st.selectbox(
+            "Measure", list(MEASURES), key="sweep.of", bind=controls.BOUND, width=170
+        )
+        device = st.selectbox(
+            "On",
+            [ALL, *sweep.hardware],
+            key=DEVICE,
+            format_func=lambda n: (
+                "all devices" if n == ALL else controls.device_label(devices.get(n), n)
+            ),
+            width=260,
+        )
+    return str(show), device, MEASURES[title]
+
+
+def second(quantity: Quantity) -> Quantity:
+    others = [title for title, each in MEASURES.items() if each is not quantity]
+    usual = (LATENCY if quantity is ENERGY else ENERGY).title
+    title = st.selectbox(
+        "Against",
+        others,
+        index=others.index(usual),
+        key="sweep.against",
+        bind=controls.BOUND,
+        width=170,
+    )
+    return MEASURES[title]
+
+
+def over_axes(
+    show: str,
+    found: questions.Rows,
+    axes: Sequence[str],
+    quantity: Quantity,
+    asked: Sequence[Budget],
+    where: Mapping[str, Any],
+) -> int:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        x = st.selectbox("Across", axes, key="sweep.x", bind=controls.BOUND, width=170)
+        if show == "Heatmap":
+            others = [axis for axis in axes if axis != x] or ["hardware"]
+            y = st.selectbox("Up", others, key="sweep.y", bind=controls.BOUND, width=170)
+        of = st.segmented_control(
+            "Of each",
+            OF if show == "Heatmap" else OF[:2],
+            default=OF[0],
+            required=True,
+            key=f"sweep.each.{show.lower()}",
+            bind=controls.BOUND,
+            help="A mark stands for several rows: those on other devices and along other axes.",
+        )
+    if show == "Lines":
+        return sweep_panels.lines(found, x, str(of), quantity, asked, where)
+    return sweep_panels.heatmap(found, (x, y), str(of), quantity, asked, where)
+
+
+# From a mark to Tune
+
+
+def looked_at(
+    found: questions.Rows, quantity: Quantity, asked: Sequence[Budget], where: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """The row that was clicked, or the best one of the cell that was."""
+    mark = sweep_panels.picked()
+    if mark is None or mark.row:
+        return mark.row if mark else None
+    try:
+        inside = {
+            name: sweep_rows.inside(list(found.coded(name).values), span)
+            for name, span in mark.cell.items()
+        }
+        return sweeps.within(found, quantity.column, asked, {**where, **inside})
+    except CharacterizeError:
+        return None  # it was of another sweep
+
+
+def detail(row: Mapping[str, Any]) -> None:
+    """One configuration on one device: what it is and comes to, and a way to Tune."""
+    network, device = network_of(row), str(row["hardware"])
+    try:
+        answer = queries.answer(queries.Request(network, (device,)))
+    except CharacterizeError as error:
+        sweep_panels.trouble(error)
+        return
+    title = queries.devices()[device].title if device in queries.devices() else device
+    with st.container(border=True, gap="small", key="sweep_detail"):
+        panels.standing(readable.row(answer.rows, 0), title, pins.summary(network))
+        panels.kpis(readable.row(answer.rows, 0), None, "")
+        st.button(
+            "Open in Tune",
+            icon=":material/tune:",
+            key="_sweep_open",
+            on_click=open_in_tune,
+            args=(network, device),
+        )
+
+
+def network_of(row: Mapping[str, Any]) -> Network:
+    model = str(row["model"])
+    family = queries.families().get(model)
+    usually = family.defaults if family else {}
+    values = {**usually, **sweep_rows.configuration(row, list(usually))}
+    return Network(
+        model,
+        tuple(values.items()),
+        int(row["batch"]),
+        AUTO if row.get("precision") in usual(str(row["hardware"])) else str(row["precision"]),
+        str(row["stack"]),
+    )
+
+
+def usual(device: str) -> tuple[str, ...]:
+    known = queries.devices()
+    return (AUTO, known[device].default_precision) if device in known else (AUTO,)
+
+
+def open_in_tune(network: Network, device: str) -> None:
+    """Set Tune's controls, before any is made; the page is left when it is made again."""
+    state.restore(network)
+    chosen = list(st.session_state[links.DEVICES])
+    st.session_state[links.DEVICES] = chosen if device in chosen else [*chosen, device]
+    st.session_state[links.FOCUS] = device
+    for name in (links.DEVICES, links.FOCUS):
+        links.publish(name)
+    st.session_state[GO] = state.link_to(network)
+
+
+def shortcuts(
+    found: questions.Rows,
+    quantity: Quantity,
+    asked: Sequence[Budget],
+    where: Mapping[str, Any],
+    met: int,
+) -> None:
+    """The best configuration and the largest one within the budgets, opened in Tune at once."""
+    low = "lowest" if quantity.lower_is_better else "highest"
+    choices = (
+        (f"Open the {low} {quantity.title.lower()} in Tune", quantity.column, False, "best"),
+        ("Open the most arithmetic in Tune", "macs", True, "largest"),
+    )
+    with st.container(horizontal=True):
+        for label, column, largest, key in choices:
+            st.button(
+                label,
+                icon=":material/tune:",
+                key=f"_sweep_{key}",
+                disabled=not met,
+                on_click=open_within,
+                args=(found, column, asked, where, largest),
+            )
+
+
+def open_within(
+    found: questions.Rows,
+    column: str,
+    asked: Sequence[Budget],
+    where: Mapping[str, Any],
+    largest: bool,
+) -> None:
+    row = sweeps.within(found, column, asked, where, largest=largest)
+    if row is not None:
+        open_in_tune(network_of(row), str(row["hardware"]))
+
+
+def unfinished(sweep: Kept) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            ":material/pause: This sweep was stopped; what is done is shown.", width="content"
+        )
+        if st.button(
+            "Go on with it", icon=":material/play_arrow:", key="_sweep_resume",
+            disabled=sweeps.running() is not None or not sweep.family,
+        ):  # fmt: skip
+            try:
+                start(sweeps.again(sweep))
+            except CharacterizeError as error:
+                sweep_panels.trouble(error)
+            else:
+                st.rerun()
+
+
+st.title("Which configuration, of all of them?", anchor=False)
+for note in state.begin("sweep", controls.LINKED):
+    st.warning(note, icon=":material/link_off:")
+take_over()
+everything = sweeps.kept()
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    panels.glossary()
+    saving.menu()
+new_sweep(opened=not everything)
+running = sweeps.running()
+st.fragment(watch, run_every=0.5 if running else None)()
+if everything:
+    links.hold(CHOSEN, list(everything), next(iter(everything)))
+    st.selectbox(
+        "Sweep",
+        list(everything),
+        key=CHOSEN,
+        format_func=lambda key: sweeps.label(everything[key]),
+        help="Every sweep that was run here or on the command line is kept beside the store.",
+    )
+    results(everything)
+else:
+    st.info(
+        "No sweep yet. Choose ranges above and run one, or use the command line: "
+        "`characterize sweep conv2d_stack --set layers=1:16 channels=16:256:16`.",
+        icon=":material/grid_view:",
+    )

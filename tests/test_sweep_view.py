@@ -1,0 +1,254 @@
+"""Sweep: stops, frames and charts are pure; then the view by AppTest, on a small sweep of its own."""
+
+import io
+import json
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import streamlit as st
+
+from characterize import questions, sweeping
+from characterize.models import Parameter
+from characterize.questions import Budget
+from dashboard import charts_sweep, jobs, links, palette, queries, state, sweep_rows, sweeps
+from dashboard.readable import ENERGY, LATENCY
+from tests.test_dashboard import figures, healthy, opened, words
+
+DEVICES = ["nvidia_t4", "hailo_8"]
+KNOWN: dict[str, Any] = {
+    "nvidia_t4": SimpleNamespace(short="T4", architecture="gpu"),
+    "hailo_8": SimpleNamespace(short="Hailo-8", architecture="kpu"),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_caches():
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    queries._keeper().close()
+
+
+@pytest.fixture
+def small(fresh_store):
+    """MLPs of 3 widths and 2 batches on two devices, in a store of their own: 12 rows."""
+    space = sweeping.grid("mlp", {"width": [64, 128, 1024]}, [1, 8])
+    return sweeping.find(sweeping.sweep_to(space, hardware=DEVICES).key)
+
+
+# budgets
+
+
+def test_stops_span_the_values_and_end_with_anything():
+    found = sweep_rows.stops(9.9e-4, 0.031, "s")
+    assert list(found)[:3] == ["1 ms", "1.5 ms", "2 ms"]
+    assert list(found)[-3:] == ["20 ms", "30 ms", "any"]
+    assert found["1.5 ms"] == 1.5e-3
+    assert found["any"] == math.inf
+    assert sweep_rows.stops(0.0, 0.0, "s") == {"any": math.inf}
+
+
+# frames and charts
+
+
+def test_a_heatmap_has_a_cell_a_pair_and_none_of_them_is_lost_outside_the_budgets(small):
+    rows = questions.rows(small)
+    latencies = sorted(rows.numbers("latency_s"))
+    asked = [Budget("latency_s", latencies[5])]  # half of the 12 rows, or a tie more
+    cells = questions.heatmap(rows, "width", "batch", "latency_s", asked)
+    frame = sweep_rows.tiles(cells, "best", LATENCY, ("width", "batch"))
+    assert len(frame) == 6
+    assert list(frame["outside"]) == list(frame["value"].isna())
+    assert cells["feasible"].sum() == sum(value <= latencies[5] for value in latencies)
+    chart = charts_sweep.heatmap(
+        frame.assign(chosen=False), "Latency", "s", x="W", y="B", share=False
+    ).to_dict()
+    assert [layer["mark"]["type"] for layer in chart["layer"]] == ["rect", "point", "rect"]
+    assert chart["layer"][0]["encoding"]["color"]["scale"] == {"type": "log", "reverse": True}
+
+
+def test_lines_end_with_the_name_of_their_device(small):
+    points = questions.lines(questions.rows(small), "width", "latency_s", "hardware")
+    frame = sweep_rows.curves(points, "best", LATENCY, "width", KNOWN)
+    assert list(frame["label"]) == ["", "", "Hailo-8", "", "", "T4"]
+    chart = charts_sweep.lines(
+        frame.assign(chosen=False), "Latency", "s", x="W", spread="even"
+    ).to_dict()
+    marks = next(each for each in chart["layer"] if "shape" in each["encoding"])
+    assert marks["encoding"]["color"]["scale"]["domain"] == list(palette.DOMAIN)
+
+
+def test_a_mark_of_the_scatter_names_its_row(small):
+    marks = questions.scatter(questions.rows(small), "latency_s", "energy_j", by="hardware")
+    frame = sweep_rows.cloud(marks, LATENCY, ENERGY, KNOWN, ["width", "batch"])
+    assert len(frame) == len(marks)
+    found = sweep_rows.picked(frame["id"][0])
+    assert found is not None
+    for name in ("width", "batch", "hardware", "model", "stack"):
+        assert found.row[name] == marks[name][0]
+    assert frame["settings"][0] == f"width {marks['width'][0]}, batch {marks['batch'][0]}"
+    charts_sweep.scatter(
+        frame.assign(chosen=False),
+        x="L",
+        x_unit="s",
+        y="E",
+        y_unit="J",
+        x_spread="even",
+        y_spread="even",
+    ).to_dict()
+
+
+def test_no_chart_gets_more_than_a_few_thousand_marks():
+    many = pd.DataFrame({
+        "width": range(100_000), "batch": 1, "hardware": "nvidia_t4", "architecture": "gpu",
+        "confidence": "datasheet", "latency_s": [1e-3 + i * 1e-8 for i in range(100_000)],
+        "energy_j": [1.0 - i * 1e-6 for i in range(100_000)],
+    })  # fmt: skip
+    assert len(questions.heatmap(many, "width", "batch", "latency_s")) <= 2_500
+    assert len(questions.lines(many, "width", "latency_s", "hardware")) <= 2_500
+    assert len(questions.scatter(many, "latency_s", "energy_j", by="hardware")) <= 2_500
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[1]", "3"])
+def test_what_is_no_mark_is_nothing(text):
+    assert sweep_rows.picked(text) is None
+
+
+def test_a_cell_holds_the_values_between_its_ends():
+    assert sweep_rows.inside([1, 2, 3, 4], (2, 3)) == [2, 3]
+    assert sweep_rows.inside(["relu", "gelu"], ("gelu", "gelu")) == ["gelu"]
+
+
+def test_only_sizes_get_a_range_before_anybody_asks():
+    family = queries.families()["conv2d_stack"]
+    found = sweep_rows.suggestions(family)
+    assert (found["layers"], found["channels"], found["in_channels"]) == ("3", "4:64:4", "3")
+    assert found["input_size"] == "16:256:16"
+    assert found["batch_norm"] == "false"
+    choice = Parameter("activation", "choice", "relu", "", choices=("relu", "gelu"))
+    assert sweep_rows.suggestion(choice, 0) == "relu"
+
+
+# the view
+
+
+def sweep_view(**link):
+    app = opened(devices=DEVICES, **link)
+    return healthy(app.switch_page("views/sweep.py").run())
+
+
+def test_without_a_sweep_the_view_says_how_to_begin(fresh_store):
+    app = sweep_view()
+    assert app.title[0].value.endswith("?")
+    assert "No sweep yet" in words(app)
+    # 16 channels x 16 sizes, on two devices
+    assert "256 configurations × 2 devices = **512 rows**" in words(app)
+
+
+def test_a_range_that_cannot_be_read_is_one_sentence(fresh_store):
+    app = sweep_view()
+    app.text_input(key="sweep.conv2d_stack.channels").set_value("16:").run()
+    healthy(app)
+    assert len(app.error) == 1
+    assert "'16:'" in app.error[0].value
+
+
+def test_a_sweep_runs_in_the_background_and_is_shown(fresh_store):
+    app = sweep_view()
+    app.text_input(key="sweep.conv2d_stack.channels").set_value("16,32").run()
+    app.text_input(key="sweep.conv2d_stack.input_size").set_value("32,64").run()
+    app.button(key="_sweep_run").click().run()
+    for job in jobs.under(sweeps.JOB):
+        job.wait(60)
+    healthy(app.run())
+    assert app.selectbox(key="sweep.id").value == next(iter(sweeps.kept()))
+    assert "**8** of 8 rows are within the budgets" in words(app)
+
+
+def test_a_budget_says_how_many_rows_are_within_it(small):
+    app = sweep_view()
+    rows = questions.rows(small)
+    slider = app.select_slider(key="sweep.latency_s")
+    stop = slider.options[len(slider.options) // 2]
+    slider.set_value(stop).run()
+    healthy(app)
+    (limit,) = questions.budgets(f"latency_s <= {stop}")
+    count = int((rows.numbers("latency_s") <= limit.limit).sum())
+    assert 0 < count < 12
+    assert f"**{count}** of 12 rows are within the budgets" in words(app)
+
+
+def test_the_best_within_a_budget_opens_in_tune_with_its_link(small):
+    app = sweep_view()
+    app.select_slider(key="sweep.latency_s").set_value("any").run()
+    app.button(key="_sweep_largest").click().run()
+    healthy(app)
+    # the most arithmetic: the widest, at the larger batch
+    assert "mlp, batch 8" in words(app)
+    assert figures(app)["Latency"]
+    app = sweep_view()
+    app.button(key="_sweep_best").click().run()
+    healthy(app)
+    assert "mlp, width 64, batch 1" in words(app)
+
+
+def test_a_link_restores_sweep_picture_and_budget(small):
+    app = sweep_view(**{
+        "sweep.id": small.key[:12], "sweep.show": "Lines", "sweep.of": "Energy", "sweep.x": "batch",
+        "sweep.device": "hailo_8",
+    })  # fmt: skip
+    assert app.selectbox(key="sweep.x").value == "batch"
+    assert app.selectbox(key="sweep.of").value == "Energy"
+    assert app.selectbox(key="sweep.device").value == "hailo_8"
+    assert "of 6 rows are within the budgets" in words(app)
+
+
+def test_a_sweep_that_is_gone_is_another_one(small):
+    app = sweep_view(**{"sweep.id": "0123456789ab"})
+    assert app.selectbox(key="sweep.id").value == small.key[:12]
+
+
+def test_a_stopped_sweep_can_be_gone_on_with(small):
+    manifest = small.folder / "sweep.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "complete": False}))
+    app = sweep_view()
+    assert "This sweep was stopped" in words(app)
+    app.button(key="_sweep_resume").click().run()
+    for job in jobs.under(sweeps.JOB):
+        job.wait(60)
+    healthy(app.run())
+    assert "This sweep was stopped" not in words(app)
+    assert sweeping.find(small.key).complete
+
+
+def test_files_hold_all_rows_within_the_budgets(small):
+    rows = questions.rows(small)
+    limit = sorted(rows.numbers("latency_s"))[4]
+    asked = [Budget("latency_s", limit)]
+    table = sweeps.frame(small, asked, {"hardware": "hailo_8"})
+    inside = (rows.numbers("latency_s") <= limit).sum()
+    assert set(table["hardware"]) == {"hailo_8"}
+    assert len(sweeps.frame(small, asked, {})) == inside
+    content = sweeps.parquet(small, asked, {}, {"characterize": "{}"})
+    file = pq.read_table(io.BytesIO(content))
+    assert file.num_rows == inside
+    assert file.schema.metadata[b"characterize"] == b"{}"
+    assert "uncounted" in file.column_names
+
+
+def test_links_of_a_network_hold_what_differs_from_defaults():
+    family = queries.families()["mlp"]
+    network = queries.Network(
+        "mlp", tuple({**family.defaults, "width": 64}.items()), 8, "fp16", "eager"
+    )
+    assert state.link_to(network) == {
+        "mlp.width": "64",
+        "batch": "8",
+        "precision": "fp16",
+        "stack": "eager",
+    }
+    assert links.BATCH in state.link_to(network)
