@@ -127,9 +127,7 @@ def save(
         StoreError: the sweep has no rows.
     """
     _need_rows(kept)
-    return queries.save_parquet(
-        kept.parts, sql, parameters, target, facts, by_name=not kept.family
-    )
+    return queries.save_parquet(kept.parts, sql, parameters, target, facts, by_name=not kept.family)
 
 
 def _need_rows(kept: Kept) -> None:
