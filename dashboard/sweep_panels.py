@@ -111,10 +111,10 @@ def progress(job: Job) -> None:
 def budgets(sweep: Kept) -> list[Budget]:
     """A slider for each budget, from what is tight to anything; what they ask for."""
     found = []
+    reach = sweeps.reach(sweep, [quantity.column for quantity in sweep_rows.BUDGETS])
     with st.grid(4, min_column_width=FIELD_WIDTH, gap="medium"):
         for quantity in sweep_rows.BUDGETS:
-            low, high = sweeps.reach(sweep, quantity.column)
-            stops = sweep_rows.stops(low, high, quantity.unit)
+            stops = sweep_rows.stops(*reach[quantity.column], quantity.unit)
             stop = st.select_slider(
                 f"{quantity.title} at most",
                 list(stops),
@@ -196,10 +196,11 @@ def scatter(
     axes: Sequence[str],
     asked: Sequence[Budget],
     where: Mapping[str, Any],
-) -> None:
-    """Two measures: the frontier, and a sample of what lies behind it."""
+) -> int:
+    """Two measures, the frontier and a sample behind it; returns how many rows are in the budgets."""
     marks = questions.scatter(found, x.column, y.column, list(asked), where, "hardware")
     frame = sweep_rows.cloud(marks, x, y, queries.devices(), axes)
+    met = int(marks.loc[~marks["frontier"], "count"].sum())  # the sample stands for all of them
     _draw(
         charts_sweep.scatter,
         frame,
@@ -212,6 +213,7 @@ def scatter(
         alt_text=f"{y.title} against {x.title.lower()}: {int(frame['frontier'].sum())} configurations "
         "that no other beats in both",
     )
+    return met
 
 
 def _draw(chart: Any, frame: pd.DataFrame, *arguments: Any, alt_text: str, **options: Any) -> None:

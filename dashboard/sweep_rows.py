@@ -316,8 +316,6 @@ def suggestions(family: Family) -> dict[str, str]:
 def several(description: Mapping[str, Any]) -> list[str]:
     """The axes of a kept sweep that have more than one value, those with most values first."""
     axes: dict[str, Sequence[Any]] = dict(description.get("axes", {}))
-    if not description.get("family"):
-        axes = {"model": description.get("models", (None, None)), **axes}
     axes |= {"precision": description.get("precisions", ()), "stack": description.get("stacks", ())}
     found = [name for name, values in axes.items() if len(values) > 1]
     return sorted(found, key=lambda name: -len(axes[name]))

@@ -22,8 +22,9 @@ from characterize.hardware import Profile
 from characterize.questions import Budget
 from characterize.sweeping import Grid, Kept
 from characterize.units import si
-from dashboard import jobs, queries
+from dashboard import jobs, queries, sweep_rows
 from dashboard.jobs import Job
+from dashboard.queries import Network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,18 +64,57 @@ def _rows(key: str, parts: int, _sweep: Kept) -> questions.Rows:
     return questions.rows(_sweep)
 
 
-@st.cache_resource(show_spinner="Reading the sweep", max_entries=256)
-def extent(key: str, parts: int, column: str, _rows: questions.Rows) -> tuple[float, float]:
-    """The lowest value above 0 and the highest one of a column."""
-    values = _rows.numbers(column)
-    positive = values[values > 0]
-    return (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 0.0)
-
-
-def reach(sweep: Kept, column: str) -> tuple[float, float]:
-    """How far a measure of a sweep goes."""
+def reach(sweep: Kept, columns: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """The lowest and the highest value of columns of a sweep."""
     parts = sum(1 for _ in sweep.folder.glob("part-*.parquet"))
-    return extent(sweep.key, parts, column, rows(sweep))
+    return _reach(sweep.key, parts, tuple(columns), sweep)
+
+
+@st.cache_data(show_spinner="Reading the sweep", max_entries=64)
+def _reach(
+    key: str, parts: int, columns: tuple[str, ...], _sweep: Kept
+) -> dict[str, tuple[float, float]]:
+    wanted = ", ".join(f'min("{name}"), max("{name}")' for name in columns)
+    values = sweeping.frame(_sweep, f"SELECT {wanted} FROM sweep").iloc[0].tolist()
+    return {
+        name: (float(values[2 * place]), float(values[2 * place + 1]))
+        for place, name in enumerate(columns)
+    }
+
+
+def first_time(picture: tuple[Any, ...]) -> bool:
+    """Whether a picture of a sweep was not asked for before: then its rows are sorted first."""
+    seen = _seen()
+    if picture in seen:
+        return False
+    seen.add(picture)
+    return True
+
+
+@st.cache_resource(show_spinner=False)
+def _seen() -> set[tuple[Any, ...]]:
+    return set()
+
+
+def network_of(row: Mapping[str, Any]) -> Network:
+    """The network that a row of a sweep is of."""
+    model = str(row["model"])
+    family = queries.families().get(model)
+    usually = family.defaults if family else {}
+    values = {**usually, **sweep_rows.configuration(row, list(usually))}
+    precision = str(row.get("precision", queries.AUTO))
+    return Network(
+        model,
+        tuple(values.items()),
+        int(row["batch"]),
+        queries.AUTO if precision == _usual(str(row["hardware"])) else precision,
+        str(row["stack"]),
+    )
+
+
+def _usual(device: str) -> str:
+    known = queries.devices()
+    return known[device].default_precision if device in known else queries.AUTO
 
 
 def within(

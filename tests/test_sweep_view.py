@@ -207,6 +207,15 @@ def test_a_link_restores_sweep_picture_and_budget(small):
     assert "of 6 rows are within the budgets" in words(app)
 
 
+@pytest.mark.parametrize("show", ["Heatmap", "Lines", "Frontier"])
+def test_every_picture_counts_the_same_rows_within_the_budgets(small, show):
+    stop = list(sweep_rows.stops(*sweeps.reach(small, ["latency_s"])["latency_s"], "s"))[2]
+    app = sweep_view(**{"sweep.show": show, "sweep.latency_s": stop})
+    (limit,) = questions.budgets(f"latency <= {stop}")
+    count = int((questions.rows(small).numbers("latency_s") <= limit.limit).sum())
+    assert f"**{count}** of 12 rows are within the budgets" in words(app)
+
+
 def test_a_sweep_that_is_gone_is_another_one(small):
     app = sweep_view(**{"sweep.id": "0123456789ab"})
     assert app.selectbox(key="sweep.id").value == small.key[:12]

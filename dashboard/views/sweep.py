@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import streamlit as st
@@ -24,7 +25,7 @@ from dashboard import (
     sweep_rows,
     sweeps,
 )
-from dashboard.queries import AUTO, Network
+from dashboard.queries import Network
 from dashboard.readable import ENERGY, LATENCY, Quantity
 from dashboard.sweep_rows import MEASURES
 
@@ -123,11 +124,10 @@ def answer(sweep: Kept, found: questions.Rows) -> None:
     axes = sweep_rows.several(sweep.description)
     show, device, quantity = picture_controls(sweep)
     where: dict[str, Any] = {} if device == ALL else {"hardware": device}
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall"), sorting(sweep, show, device, quantity, axes):
         if show == "Frontier" or not axes:
             against = second(quantity)
-            sweep_panels.scatter(found, quantity, against, axes, asked, where)
-            met = int(questions.feasible(found, list(asked), where)["feasible"].sum())
+            met = sweep_panels.scatter(found, quantity, against, axes, asked, where)
         else:
             met = over_axes(show, found, axes, quantity, asked, where)
     total = len(found) if device == ALL else len(found.where(**where))
@@ -141,6 +141,13 @@ def answer(sweep: Kept, found: questions.Rows) -> None:
     shortcuts(found, quantity, asked, where, met)
     st.header("Take it along", anchor="files")
     sweep_panels.downloads(sweep, asked, where, met)
+
+
+def sorting(sweep: Kept, *picture: Any) -> AbstractContextManager[None]:
+    """Says that rows are sorted, where this picture of this sweep is made for the first time."""
+    axes = [st.session_state.get(name) for name in ("sweep.x", "sweep.y", "sweep.against")]
+    first = sweeps.first_time((sweep.key, *map(str, picture), *axes))
+    return st.spinner("Sorting the rows of the sweep") if first else nullcontext()
 
 
 def picture_controls(sweep: Kept) -> tuple[str, str, Quantity]:
@@ -228,7 +235,7 @@ def looked_at(
 
 def detail(row: Mapping[str, Any]) -> None:
     """One configuration on one device: what it is and comes to, and a way to Tune."""
-    network, device = network_of(row), str(row["hardware"])
+    network, device = sweeps.network_of(row), str(row["hardware"])
     try:
         answer = queries.answer(queries.Request(network, (device,)))
     except CharacterizeError as error:
@@ -245,25 +252,6 @@ def detail(row: Mapping[str, Any]) -> None:
             on_click=open_in_tune,
             args=(network, device),
         )
-
-
-def network_of(row: Mapping[str, Any]) -> Network:
-    model = str(row["model"])
-    family = queries.families().get(model)
-    usually = family.defaults if family else {}
-    values = {**usually, **sweep_rows.configuration(row, list(usually))}
-    return Network(
-        model,
-        tuple(values.items()),
-        int(row["batch"]),
-        AUTO if row.get("precision") in usual(str(row["hardware"])) else str(row["precision"]),
-        str(row["stack"]),
-    )
-
-
-def usual(device: str) -> tuple[str, ...]:
-    known = queries.devices()
-    return (AUTO, known[device].default_precision) if device in known else (AUTO,)
 
 
 def open_in_tune(network: Network, device: str) -> None:
@@ -311,7 +299,7 @@ def open_within(
 ) -> None:
     row = sweeps.within(found, column, asked, where, largest=largest)
     if row is not None:
-        open_in_tune(network_of(row), str(row["hardware"]))
+        open_in_tune(sweeps.network_of(row), str(row["hardware"]))
 
 
 def unfinished(sweep: Kept) -> None:
