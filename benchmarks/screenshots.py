@@ -51,6 +51,7 @@ VIEWS: Final = {
     "hardware": "/hardware",
     "hardware_edited": "/hardware?device=nvidia_h100_sxm&model=vit&batch=32"
     "&hardware.edit=nvidia_h100_sxm:memory.bytes_per_s=6e12,power.tdp_w=500",
+    "validation": "/validation",
     "results": "/results",
 }
 WIDTHS: Final = (1440, 768, 390)

@@ -49,6 +49,13 @@ page = st.navigation(
             help="What are these devices, and who says so? Every figure with its source.",
         ),
         st.Page(
+            "views/validation.py",
+            title="Validation",
+            icon=":material/fact_check:",
+            help="How wrong are these numbers? Projections against measurements, what was fitted on "
+            "what, and the Conv2D report.",
+        ),
+        st.Page(
             "views/results.py",
             title="Results",
             icon=":material/table_view:",
