@@ -176,9 +176,8 @@ def plan(
             more rows than anybody should wait for.
     """
     axes = {name: ranges.values(text) for name, text in texts.items()}
-    grid = sweeping.grid(
-        family, axes, *(ranges.values(run[name]) for name in ("batch", "precision", "stack"))
-    )
+    how: dict[str, Any] = {name: ranges.values(run[name]) for name in sweep_rows.RUN}
+    grid = sweeping.grid(family, axes, **how)
     if not devices:
         msg = "Choose at least one device to sweep on."
         raise InvalidValueError(msg)
@@ -202,7 +201,9 @@ def again(sweep: Kept) -> Plan:
     said = sweep.description
     axes = dict(said["axes"])
     batch = axes.pop("batch")
-    grid = sweeping.grid(said["family"], axes, batch, said["precisions"], said["stacks"])
+    grid = sweeping.grid(
+        said["family"], axes, batch, said["precisions"], said["stacks"], said.get("vary")
+    )
     return Plan(grid, tuple(queries.profile(name) for name in sweep.hardware), None)
 
 

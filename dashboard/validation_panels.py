@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -235,6 +236,11 @@ def fits() -> None:
     saving.downloads(table, "fits", name="characterize_fits")
 
 
+def plain(text: str) -> str:
+    """A text in which nothing is taken for Markdown."""
+    return re.sub(r"([*_~$`\[\]])", r"\\\1", text)
+
+
 def conv2d() -> None:
     """The published report beside what we find."""
     try:
@@ -247,7 +253,7 @@ def conv2d() -> None:
     agreed = int((table["Agrees"] == "yes").sum())
     st.caption(
         f"{report.source}: {agreed} of {len(table)} published figures come out again to the digits "
-        f"that were printed. {report.why}"
+        f"that were printed. {plain(report.why)}"
     )
     st.dataframe(
         table,

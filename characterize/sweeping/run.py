@@ -173,7 +173,7 @@ def _manifest(
 
 
 def devices_for(
-    space: Grid, hardware: Sequence[str | Profile] | str, baseline: str | None
+    space: Grid, hardware: Sequence[str | Profile] | str, baseline: str | Profile | None
 ) -> tuple[list[Profile], list[Profile], Profile]:
     """Devices that have every precision asked for, varied; those left out; and the baseline, as it is."""
     kept, left = projections.supported(hardware, space.precisions[0])
