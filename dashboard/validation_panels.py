@@ -65,6 +65,16 @@ def _read(taken: Callable[[], None]) -> None:
         taken()
 
 
+def mind(measured: Measurements) -> None:
+    """What to keep in mind about the measurements that come along."""
+    if measured.is_shipped:
+        st.caption(
+            "Of the H100, rows below batch 256 mostly waited for the slow host that they were measured "
+            "on, which no projection knows; judge the device by batch 256. Sources and methods of all "
+            "rows are in data/published."
+        )
+
+
 def offer(measured: Measurements) -> None:
     """What could be projected, and a button that does it."""
     why = validations.trouble(measured)
@@ -101,9 +111,8 @@ def progress(job: Job) -> None:
 
 def kpis(summary: Mapping[str, Any]) -> None:
     """The errors over all that is shown, in large print."""
-    found = {
-        name: value for name, value in validation_rows.errors(summary).items() if value is not None
-    }
+    known = validation_rows.errors(summary)
+    found = {name: known[name] for name in validation_rows.LARGE}
     meanings = dict(validation_rows.ERRORS.values())
     with st.grid(6, min_column_width=KPI_WIDTH, gap="xsmall"):
         st.metric("Measurements", f"{summary['n']:,}", border=True, height="stretch")
@@ -164,6 +173,7 @@ def error_table(
         key=key,
         alt=alt_text,
         height="content",
+        placeholder="–",
         column_config={first: st.column_config.TextColumn(first, pinned=True), **_error_config()},
     )
 

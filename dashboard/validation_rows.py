@@ -31,6 +31,8 @@ ERRORS: Final = {
     "power_w_median_ape": ("Power (%)", "Median error of the mean power."),
     "energy_j_median_ape": ("Energy (%)", "Median error of the energy of one batch."),
 }
+LARGE: Final = tuple(ERRORS[name][0] for name in ("median_ape", "p90_ape", "bias", "coverage"))
+"""The errors that are shown in large print."""
 RHO: Final = "Rank correlation"
 
 

@@ -158,7 +158,7 @@ def picture_controls(sweep: Kept) -> tuple[str, str, Quantity]:
             "Show as", SHOWN, default=SHOWN[0], required=True, key="sweep.show", bind=controls.BOUND
         )
         title = st.selectbox(
-            "Measure", list(MEASURES), key="sweep.of", bind=controls.BOUND, width=170
+            "Measure", list(MEASURES), key="sweep.of", bind=controls.BOUND, width=150
         )
         device = st.selectbox(
             "On",
@@ -181,7 +181,7 @@ def second(quantity: Quantity) -> Quantity:
         index=others.index(usual),
         key="sweep.against",
         bind=controls.BOUND,
-        width=170,
+        width=150,
     )
     return MEASURES[title]
 
@@ -195,10 +195,10 @@ def over_axes(
     where: Mapping[str, Any],
 ) -> int:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        x = st.selectbox("Across", axes, key="sweep.x", bind=controls.BOUND, width=170)
+        x = st.selectbox("Across", axes, key="sweep.x", bind=controls.BOUND, width=150)
         if show == "Heatmap":
             others = [axis for axis in axes if axis != x] or ["hardware"]
-            y = st.selectbox("Up", others, key="sweep.y", bind=controls.BOUND, width=170)
+            y = st.selectbox("Up", others, key="sweep.y", bind=controls.BOUND, width=150)
         of = st.segmented_control(
             "Of each",
             OF if show == "Heatmap" else OF[:2],

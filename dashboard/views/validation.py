@@ -103,6 +103,7 @@ if measured is not None:
     elif answer is None:
         validation_panels.offer(measured)
     if answer is not None:
+        validation_panels.mind(measured)
         results(answer)
 st.header("What was fitted on what", anchor="fits")
 validation_panels.fits()
