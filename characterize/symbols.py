@@ -112,10 +112,15 @@ def evaluate(expression: Dim, values: Mapping[str, Any]) -> Any:
 
 
 def holds(guards: tuple[str, ...], values: Mapping[str, Any]) -> Any:
-    """Whether all guards hold: a ``bool``, or an array of them where values are arrays."""
+    """Whether all guards hold: a ``bool``, or an array of them where values are arrays.
+
+    Entries that do not go together are asked about too, such as more heads than channels; what they
+    divide by zero is nobody's concern, as nothing is computed for them.
+    """
     result: Any = True
-    for guard in guards:
-        result = np.logical_and(result, evaluate(guard, values))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for guard in guards:
+            result = np.logical_and(result, evaluate(guard, values))
     return result
 
 

@@ -84,8 +84,9 @@ def offer(measured: Measurements) -> None:
             f"{len(measured.devices)} devices: {', '.join(map(title, measured.devices))}."
         )
         st.caption(
-            "To see how far off the projections are, every network is traced once, in the "
-            "background; the answer is kept until a measurement, a profile or the projection changes."
+            "To see how far off the projections are, every network that does not ship with the package "
+            "is traced once, in the background; the answer is kept until a measurement, a profile or "
+            "the projection changes."
         )
         if why:
             st.warning(why, icon=":material/info:")

@@ -42,6 +42,11 @@ def test_a_missing_symbol_is_named():
         symbols.evaluate("batch * channels", {"batch": 1})
 
 
+def test_entries_that_do_not_go_together_are_asked_about_without_a_warning():
+    sizes = {"hidden": np.array([8, 8]), "heads": np.array([4, 16])}  # 8 // 16 is 0
+    assert list(symbols.holds(("Eq(Mod(hidden, hidden // heads), 0)",), sizes))[0]
+
+
 def test_guards_hold_entry_by_entry():
     held = symbols.holds(("Ne(b, 1)", "b*c >= 8"), {"b": np.array([1, 2, 4]), "c": 3})
     assert held.tolist() == [False, False, True]  # 1 is refused, 2 x 3 < 8, 4 x 3 >= 8

@@ -42,6 +42,11 @@ def few(monkeypatch, fresh_store):
         "power_w": float("nan"), "energy_j": float("nan"),
     })  # fmt: skip
     monkeypatch.setattr(evidence, "published", lambda: table)
+    yield
+    for job in jobs.under(validations.JOB):
+        job.stop()
+        job.wait(60)
+    jobs._JOBS.clear()
 
 
 # frames and charts
@@ -139,18 +144,10 @@ def view(**link):
     return healthy(app.switch_page("views/validation.py").run())
 
 
-def test_the_first_paint_says_what_is_there_and_computes_nothing(few):
-    app = view()
-    assert app.title[0].value == "How wrong are these numbers?"
-    assert "**3 measurements** of 1 networks on 1 devices: NVIDIA T4" in words(app)
-    assert "14 of 15 published figures come out again" in words(app)
-    assert not figures(app)
-    assert not jobs.under(validations.JOB) or all(job.done for job in jobs.under(validations.JOB))
-
-
 def test_measurements_are_projected_in_the_background_and_kept(few):
     app = view()
-    app.button(key="_validation_run").click().run()
+    assert app.title[0].value == "How wrong are these numbers?"
+    assert "14 of 15 published figures come out again" in words(app)
     for job in jobs.under(validations.JOB):
         job.wait(120)
         assert not job.error
@@ -173,7 +170,7 @@ def test_a_broken_upload_is_said_and_the_others_stay(few):
     healthy(app)
     assert len(app.error) == 1
     assert app.error[0].value.startswith("mine.csv lacks model")
-    assert "**3 measurements**" in words(app)
+    assert app.button_group(key="validation.of").options == ["Shipped"]
 
 
 def test_own_measurements_are_looked_at_at_once(few):
@@ -186,3 +183,23 @@ def test_own_measurements_are_looked_at_at_once(few):
     healthy(app)
     assert not app.error
     assert "**2 measurements** of 1 networks on 2 devices" in words(app)
+    app.button(key="_validation_run").click().run()
+    for job in jobs.under(validations.JOB):
+        job.wait(120)
+    healthy(app.run())
+    assert figures(app)["Measurements"] == "1"
+    assert "1 could not be projected" in [each.label for each in app.expander]
+
+
+def test_a_projection_that_was_stopped_can_be_begun_again(few, monkeypatch):
+    def stopped(*_args):
+        raise jobs.Stopped
+
+    monkeypatch.setattr(validation, "validate", stopped)
+    app = view()
+    for job in jobs.under(validations.JOB):
+        job.wait(120)
+    healthy(app.run())
+    assert "It was stopped before it had an answer." in words(app)
+    assert "**3 measurements** of 1 networks on 1 devices: NVIDIA T4" in words(app)
+    assert not figures(app)

@@ -98,6 +98,8 @@ for note in state.begin("validation", []):
 measured = measurements()
 if measured is not None:
     answer = validations.answer(measured)
+    if answer is None and measured.is_shipped and not validations.trouble(measured):
+        validations.project(measured)  # seconds: the networks of these ship as graphs
     if validations.running(measured) is not None:
         st.fragment(watch, run_every=0.5)(measured)
     elif answer is None:
