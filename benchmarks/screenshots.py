@@ -43,6 +43,7 @@ VIEWS: Final = {
     "tune": "/",
     "tune_pinned": f"/?conv2d_stack.layers=8&conv2d_stack.channels=64&batch=8&pin={PIN}",
     "compare": "/compare",
+    "compare_frontiers": "/compare?compare.beside=Energy against latency&compare.of=Speedup",
     "layers": "/layers?model=unet",
     "layers_table": "/layers?model=unet&layers.show=Table",
     "sweep": "/sweep",

@@ -25,7 +25,8 @@ from dashboard.queries import Request
 from dashboard.readable import LATENCY, Columns, Quantity
 
 RESULTS = "compare"
-OF = "compare.of"  # in the URL
+OF, SIDE = "compare.of", "compare.beside"  # in the URL
+BESIDE = ("By device", "Energy against latency")
 
 
 @st.fragment(key=RESULTS)
@@ -46,11 +47,15 @@ def results() -> None:
     quantity = QUANTITIES[what()]
     cells = compare_rows.cells(entries, quantity, titles, order)
     heatmap(cells, quantity, len(entries))
-    st.header("One network beside the other", anchor="multiples")
+    st.header("One network beside the other", anchor="beside")
+    beside = st.segmented_control(
+        "Side by side", BESIDE, default=BESIDE[0], required=True, key=SIDE, bind=controls.BOUND
+    )
     panels.key_of_marks(())
-    multiples(cells, quantity)
-    st.header("Fast and frugal", anchor="frontier")
-    frontiers(compare_rows.frontier(entries, titles, order))
+    if beside == BESIDE[0]:
+        multiples(cells, quantity)
+    else:
+        frontiers(compare_rows.frontier(entries, titles, order))
     st.header("All figures", anchor="figures")
     table(compare_rows.together(entries))
 
