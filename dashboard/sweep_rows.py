@@ -6,6 +6,7 @@ that people read. What a mark stands for is its ``id``: the values of its row as
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -71,6 +72,9 @@ def stops(low: float, high: float, unit: str) -> dict[str, float]:
 
 # Frames
 
+# a budget that moves changes few of a picture's numbers, and each is written many times over
+_said = functools.lru_cache(maxsize=1 << 16)(number)
+
 
 def tiles(cells: pd.DataFrame, of: str, quantity: Quantity, axes: tuple[str, str]) -> pd.DataFrame:
     """The frame of ``charts_sweep.heatmap``: cells with texts; infeasible ones have no value.
@@ -95,12 +99,12 @@ def tiles(cells: pd.DataFrame, of: str, quantity: Quantity, axes: tuple[str, str
             "id": ids,
             "x": xs,
             "y": ys,
-            "x_order": cells["x"].rank(method="dense") if _is_number(cells["x"]) else xs,
-            "y_order": -cells["y"].rank(method="dense") if _is_number(cells["y"]) else ys,
+            "x_order": cells["x"].rank(method="dense") if _is__said(cells["x"]) else xs,
+            "y_order": -cells["y"].rank(method="dense") if _is__said(cells["y"]) else ys,
             "value": value,
-            "text": [f"{v:.0%}" if of == "share" else number(v, unit) for v in value],
-            "best_text": [number(v, quantity.unit) for v in cells["best"]],
-            "worst_text": [number(v, quantity.unit) for v in cells["worst"]],
+            "text": [f"{v:.0%}" if of == "share" else _said(v, unit) for v in value],
+            "best_text": [_said(v, quantity.unit) for v in cells["best"]],
+            "worst_text": [_said(v, quantity.unit) for v in cells["worst"]],
             "feasible_text": _of(cells["feasible"], cells["rows"]),
             "outside": cells["feasible"] == 0,
         }
@@ -134,9 +138,9 @@ def curves(
             "device": [_short(devices, name) for name in kept["by"]],
             "architecture": [_architecture(devices, name) for name in kept["by"]],
             "value": kept[of],
-            "text": [number(v, quantity.unit) for v in kept[of]],
-            "best_text": [number(v, quantity.unit) for v in kept["best"]],
-            "worst_text": [number(v, quantity.unit) for v in kept["worst"]],
+            "text": [_said(v, quantity.unit) for v in kept[of]],
+            "best_text": [_said(v, quantity.unit) for v in kept["best"]],
+            "worst_text": [_said(v, quantity.unit) for v in kept["worst"]],
             "feasible_text": _of(kept["feasible"], kept["rows"]),
             "label": [
                 _short(devices, n) if end else "" for n, end in zip(kept["by"], last, strict=True)
@@ -157,7 +161,7 @@ def cloud(
         devices: by name, what has ``short`` and ``architecture``.
         axes: the columns that differ within the sweep.
     """
-    told = [name for name in axes if name in marks]
+    told = [name for name in axes if name in marks and name not in _ALWAYS]
     settings = [
         ", ".join(
             f"{name.replace('_', ' ')} {value}" for name, value in zip(told, line, strict=True)
@@ -166,11 +170,11 @@ def cloud(
     ]
     return pd.DataFrame(
         {
-            "id": [row_id(line) for line in _records(marks)],
+            "id": [row_id(line) for line in _records(marks[[*told, *_ALWAYS]])],
             "x": marks[x.column],
             "y": marks[y.column],
-            "x_text": [number(v, x.unit) for v in marks[x.column]],
-            "y_text": [number(v, y.unit) for v in marks[y.column]],
+            "x_text": [_said(v, x.unit) for v in marks[x.column]],
+            "y_text": [_said(v, y.unit) for v in marks[y.column]],
             "device": [_short(devices, name) for name in marks["hardware"]],
             "architecture": [_architecture(devices, name) for name in marks["hardware"]],
             "frontier": marks["frontier"],
@@ -195,7 +199,7 @@ def _architecture(devices: Mapping[str, Any], name: Any) -> str:
     return devices[name].architecture if name in devices else "reference"
 
 
-def _is_number(values: pd.Series) -> bool:
+def _is__said(values: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(values.dtype)) and values.dtype != bool
 
 
@@ -214,20 +218,22 @@ def _of(some: pd.Series, total: pd.Series) -> list[str]:
 # What a mark stands for
 
 
+_ALWAYS: Final = ("hardware", "precision")  # of a row beside its axes; all else is the sweep's
+
+
 def row_id(line: Mapping[str, Any]) -> str:
-    """A row as text that names it: everything up to the first measure."""
-    names = [name for name in line if name not in _MEASURED]
-    return json.dumps({name: _plain(line[name]) for name in names}, separators=(",", ":"))
-
-
-_MEASURED: Final = frozenset(
-    {*(quantity.column for quantity in MEASURES.values()), "frontier", "count", "family", "index"}
-)
+    """A row as text that names it within its sweep."""
+    return json.dumps({name: _plain(each) for name, each in line.items()}, separators=(",", ":"))
 
 
 def _cell_id(axes: Mapping[str, tuple[Any, Any]]) -> str:
-    spans = {name: [_plain(a), _plain(b)] for name, (a, b) in axes.items()}
-    return json.dumps({"cell": spans}, separators=(",", ":"))
+    return _cell_text(tuple((name, _plain(a), _plain(b)) for name, (a, b) in axes.items()))
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _cell_text(spans: tuple[tuple[str, Any, Any], ...]) -> str:
+    cell = {name: [first, last] for name, first, last in spans}
+    return json.dumps({"cell": cell}, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:
@@ -321,9 +327,14 @@ def several(description: Mapping[str, Any]) -> list[str]:
     return sorted(found, key=lambda name: -len(axes[name]))
 
 
-def configuration(row: Mapping[str, Any], parameters: Sequence[str]) -> dict[str, Any]:
-    """The family parameters of a row."""
-    return {name: _plain(row[name]) for name in parameters if name in row}
+def whole(row: Mapping[str, Any], description: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with what it shares with all others of its sweep: axes of one value, family, stack."""
+    shared = {name: values[0] for name, values in description.get("axes", {}).items() if values}
+    if description.get("family"):
+        shared["model"] = description["family"]
+    for name, several_ in (("precision", "precisions"), ("stack", "stacks")):
+        shared[name] = description.get(several_, ["auto" if name == "precision" else "compiled"])[0]
+    return {**shared, **{name: _plain(value) for name, value in row.items()}}
 
 
 STACKS: Final = tuple(stack.value for stack in Stack)

@@ -96,19 +96,19 @@ def _seen() -> set[tuple[Any, ...]]:
     return set()
 
 
-def network_of(row: Mapping[str, Any]) -> Network:
+def network_of(row: Mapping[str, Any], sweep: Kept) -> Network:
     """The network that a row of a sweep is of."""
-    model = str(row["model"])
-    family = queries.families().get(model)
-    usually = family.defaults if family else {}
-    values = {**usually, **sweep_rows.configuration(row, list(usually))}
-    precision = str(row.get("precision", queries.AUTO))
+    whole = sweep_rows.whole(row, sweep.description)
+    family = queries.families().get(str(whole["model"]))
+    defaults = family.defaults if family else {}
+    values = {name: whole.get(name, default) for name, default in defaults.items()}
+    precision = str(whole["precision"])
     return Network(
-        model,
+        str(whole["model"]),
         tuple(values.items()),
-        int(row["batch"]),
-        queries.AUTO if precision == _usual(str(row["hardware"])) else precision,
-        str(row["stack"]),
+        int(whole["batch"]),
+        queries.AUTO if precision == _usual(str(whole["hardware"])) else precision,
+        str(whole["stack"]),
     )
 
 

@@ -88,8 +88,9 @@ def test_a_mark_of_the_scatter_names_its_row(small):
     assert len(frame) == len(marks)
     found = sweep_rows.picked(frame["id"][0])
     assert found is not None
-    for name in ("width", "batch", "hardware", "model", "stack"):
-        assert found.row[name] == marks[name][0]
+    whole = sweep_rows.whole(found.row, small.description)
+    for name in ("width", "batch", "hardware", "model", "stack", "depth", "activation"):
+        assert whole[name] == marks[name][0]
     assert frame["settings"][0] == f"width {marks['width'][0]}, batch {marks['batch'][0]}"
     charts_sweep.scatter(
         frame.assign(chosen=False),

@@ -137,8 +137,8 @@ def answer(sweep: Kept, found: questions.Rows) -> None:
     )
     chosen = looked_at(found, quantity, asked, where)
     if chosen is not None:
-        detail(chosen)
-    shortcuts(found, quantity, asked, where, met)
+        detail(sweep, chosen)
+    shortcuts(sweep, found, quantity, asked, where, met)
     st.header("Take it along", anchor="files")
     sweep_panels.downloads(sweep, asked, where, met)
 
@@ -233,9 +233,9 @@ def looked_at(
         return None  # it was of another sweep
 
 
-def detail(row: Mapping[str, Any]) -> None:
+def detail(sweep: Kept, row: Mapping[str, Any]) -> None:
     """One configuration on one device: what it is and comes to, and a way to Tune."""
-    network, device = sweeps.network_of(row), str(row["hardware"])
+    network, device = sweeps.network_of(row, sweep), str(row["hardware"])
     try:
         answer = queries.answer(queries.Request(network, (device,)))
     except CharacterizeError as error:
@@ -266,6 +266,7 @@ def open_in_tune(network: Network, device: str) -> None:
 
 
 def shortcuts(
+    sweep: Kept,
     found: questions.Rows,
     quantity: Quantity,
     asked: Sequence[Budget],
@@ -286,11 +287,12 @@ def shortcuts(
                 key=f"_sweep_{key}",
                 disabled=not met,
                 on_click=open_within,
-                args=(found, column, asked, where, largest),
+                args=(sweep, found, column, asked, where, largest),
             )
 
 
 def open_within(
+    sweep: Kept,
     found: questions.Rows,
     column: str,
     asked: Sequence[Budget],
@@ -299,7 +301,7 @@ def open_within(
 ) -> None:
     row = sweeps.within(found, column, asked, where, largest=largest)
     if row is not None:
-        open_in_tune(sweeps.network_of(row), str(row["hardware"]))
+        open_in_tune(sweeps.network_of(row, sweep), str(row["hardware"]))
 
 
 def unfinished(sweep: Kept) -> None:
