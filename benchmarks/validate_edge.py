@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
+from scipy.optimize import least_squares, nnls
 
 from benchmarks import edge_networks
 from characterize import hardware
@@ -543,28 +543,57 @@ def hailo_terms(table: pd.DataFrame, several: Any) -> Matrix:
     )
 
 
+K230_CELLS: Final = {"yolov8s_pose": 8400, "yolov8n_pose_640": 8400, "yolov8n_pose_320": 2100}
+K230_START: Final = (0.55, 1.7e8, 7e-6)  # share of the peak, slices a second, seconds a cell
+
+
 def k230(folder: Path, traced: Mapping[str, KernelColumns], fits: bool) -> None:
-    """Nine networks, each held out; key points are decoded on the host, 1/8 to 1/32 of the image."""
+    """Nine networks, each held out, as the package projects them: products or memory, and slices.
+
+    Key points are decoded on the host, 1/8 to 1/32 of the image a cell, which no network holds.
+    """
     table = pd.read_csv(folder / "k230_kpu_fps.csv").set_index("model")
-    lines, measured = [], []
-    for name, columns in traced.items():
-        features = fabric_features(columns, 24)
-        cells = {"yolov8s_pose": 8400, "yolov8n_pose_640": 8400, "yolov8n_pose_320": 2100}
-        work = features["dense"] + features["depthwise"]
-        lines.append([work, features["functions"], features["sliced"], cells.get(name, 0)])
-        measured.append(1 / table.loc[name].fps)
-    every, seconds = np.array(lines, dtype=float), np.array(measured)
-    for title, chosen in (
-        ("products only", [0]),
-        ("products, functions, decoding", [0, 1, 3]),
-        ("products, slices, decoding (as shipped)", [0, 2, 3]),
-        ("all four", [0, 1, 2, 3]),
-    ):
-        predicted = held_out(every[:, chosen], seconds, list(traced))
-        report(f"K230, {title}", predicted, seconds)
-        if fits:
-            print(fit(every[:, chosen], seconds))
-            print(dict(zip(traced, np.round(predicted / seconds, 2), strict=True)))
+    names = np.array(list(traced))
+    seconds = np.array([1 / table.loc[name].fps for name in names])
+
+    def projected(values: Matrix, chosen: Any) -> Matrix:
+        share, slices, cell = np.exp(values)
+        device = k230_with(float(min(share, 1.0)), float(slices))
+        return np.array(
+            [
+                whole_s(traced[name], device, Precision.INT8) + K230_CELLS.get(name, 0) * cell
+                for name in chosen
+            ]
+        )
+
+    def fitted(seen: Any) -> Matrix:
+        start = np.log(K230_START)
+
+        def residuals(values: Matrix) -> Matrix:
+            return np.r_[
+                np.log(projected(values, names[seen]) / seconds[seen]), 0.02 * (values - start)
+            ]
+
+        found = least_squares(residuals, start, loss="soft_l1", f_scale=0.05, max_nfev=40)
+        return np.asarray(found.x)
+
+    predicted = np.array([projected(fitted(names != name), [name])[0] for name in names])
+    report("K230, each network held out", predicted, seconds)
+    decoding = np.array([K230_CELLS.get(name, 0) for name in names]) * K230_START[2]
+    device = hardware.load("kendryte_k230")
+    shipped = np.array([whole_s(traced[name], device, Precision.INT8) for name in names])
+    report("K230, the profile and decoding (in sample)", shipped + decoding, seconds)
+    if fits:
+        print(np.exp(fitted(np.ones(len(names), dtype=bool))))
+        print(dict(zip(names, np.round(predicted / seconds, 2), strict=True)))
+
+
+def k230_with(share: float, slices_per_s: float) -> hardware.Profile:
+    """The K230 with other efficiencies."""
+    device = hardware.load("kendryte_k230")
+    own = device.fitted["efficiency.engine"]
+    values = {**own.values, "compute": share, "vector": share, "slices_per_s": slices_per_s}
+    return device.with_fitted("efficiency.engine", values, own.fit)
 
 
 # TPU v3
