@@ -538,7 +538,11 @@ def test_the_store_is_exported_and_cleared(capsys, tmp_path):
     code, out, _ = run(capsys, "store", "export", "--output", str(tmp_path / "rows.parquet"))
     assert (code, out) == (0, "")
     assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 2
-    _, out, _ = run(capsys, "store", "clear")
+    code, _, err = run(capsys, "store", "clear")  # nobody can be asked
+    assert (code, Store().info()["rows"]) == (2, 2)
+    assert "Forget every row and template" in err
+    assert "say --yes" in err
+    _, out, _ = run(capsys, "store", "clear", "--yes")
     assert out.startswith("2 rows forgotten")
     assert Store().info()["rows"] == 0
 

@@ -128,6 +128,22 @@ def save_parquet(
     return int(copied[0]) if copied else 0
 
 
+def copy_parquet(
+    pattern: str, target: Path, format: str, where: str = "", *, by_name: bool = False
+) -> int:
+    """Write those rows of the Parquet files that match ``pattern`` to a file; returns how many.
+
+    Raises:
+        InvalidValueError: DuckDB does not understand the condition, or the file cannot be written.
+    """
+    import duckdb
+
+    query = f"SELECT * FROM {_files(pattern, by_name)} WHERE ({where.strip() or 'true'})"
+    refuse_all_but_one(query)
+    with duckdb.connect(":memory:") as connection:
+        return copy(connection, query, target, format)
+
+
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 

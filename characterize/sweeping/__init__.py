@@ -3,7 +3,7 @@
 Many different models are traced one by one, by several processes or a cluster (`over_models`).
 """
 
-from characterize.sweeping.catalogue import Kept, find, forget, frame, save, sweeps
+from characterize.sweeping.catalogue import Kept, export, find, forget, frame, save, sweeps
 from characterize.sweeping.grid import Grid, grid
 from characterize.sweeping.model_run import ModelProgress
 from characterize.sweeping.over_models import ModelSweep, sweep_models, sweep_models_to
@@ -18,6 +18,7 @@ __all__ = [
     "Progress",
     "Request",
     "Sweep",
+    "export",
     "find",
     "forget",
     "frame",

@@ -42,6 +42,11 @@ class Kept:
         return str(self.description.get("family", ""))
 
     @property
+    def size_bytes(self) -> int:
+        """What its files take, those that a stopped run left half-written among them."""
+        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+
+    @property
     def parts(self) -> str:
         """The pattern of its Parquet parts."""
         return str(self.folder / "part-*.parquet")
@@ -128,6 +133,23 @@ def save(
     """
     _need_rows(kept)
     return queries.save_parquet(kept.parts, sql, parameters, target, facts, by_name=not kept.family)
+
+
+def export(kept: Kept, path: Path, format: str, where: str = "") -> int:
+    """Write the rows for which an SQL condition holds to a file; returns how many.
+
+    Args:
+        kept: the sweep.
+        path: the file, replaced if it is there.
+        format: ``csv``, ``json`` or ``parquet``.
+        where: a condition over the columns; all rows when left out.
+
+    Raises:
+        InvalidValueError: DuckDB does not understand the condition, or the file cannot be written.
+        StoreError: the sweep has no rows.
+    """
+    _need_rows(kept)
+    return queries.copy_parquet(kept.parts, path, format, where, by_name=not kept.family)
 
 
 def _need_rows(kept: Kept) -> None:
