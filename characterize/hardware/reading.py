@@ -28,6 +28,7 @@ _ENUMS: Final[Mapping[str, type[StrEnum]]] = MappingProxyType(
 )
 _KINDS: Final = tuple(kind for kind in FigureKind if kind is not FigureKind.UNSOURCED)
 _FORM: Final = "{ value = ..., kind = ..., source = ... }"
+_PREFIXED: Final = ": without a prefix, 26 TOPS are 26e12"
 _TYPES: Final = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
 
 
@@ -244,7 +245,8 @@ def _number_problem(value: Any, known: schema.Field) -> str:
     if value < 0 or (value == 0 and not known.zero):
         return f"{'not negative' if known.zero else 'more than 0'}{unit}"
     if not known.low <= value <= known.high:
-        return f"at least {known.low:g}" if value < known.low else f"at most {known.high:g}"
+        bound = f"at least {known.low:g}" if value < known.low else f"at most {known.high:g}"
+        return f"{bound}{unit}{_PREFIXED if unit and value < known.low else ''}"
     return ""
 
 

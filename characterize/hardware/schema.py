@@ -48,11 +48,29 @@ def _count(sentence: str) -> Field:
 
 
 def _bytes(sentence: str) -> Field:
-    return Field("B", sentence)
+    return Field("B", sentence, low=64.0)
 
 
-_PEAK = Field("flop/s", "dense peak of the matrix units (of the SIMD units where there are none)")
-_VECTOR = Field("flop/s", "peak of the units that do elementwise, norm, softmax, depthwise work")
+def _rate(sentence: str) -> Field:
+    return Field("B/s", sentence, low=1e3)
+
+
+def _clock(sentence: str) -> Field:
+    return Field("Hz", sentence, low=1e5)
+
+
+# The least that a device can have keeps 26 TOPS from being written as 26, and 2.4 GHz as 2.4.
+_LEAST_FLOPS_PER_S: Final = 1e6
+_PEAK = Field(
+    "flop/s",
+    "dense peak of the matrix units (of the SIMD units where there are none)",
+    low=_LEAST_FLOPS_PER_S,
+)
+_VECTOR = Field(
+    "flop/s",
+    "peak of the units that do elementwise, norm, softmax, depthwise work",
+    low=_LEAST_FLOPS_PER_S,
+)
 _J_PER_FLOP = Field("J/flop", "dynamic energy of one operation of a matrix product", zero=True)
 _VECTOR_J = Field("J/flop", "dynamic energy of one operation on the vector units", zero=True)
 _KERNEL_S = Field("s", "fixed time a kernel: launch and dispatch", zero=True)
@@ -67,18 +85,18 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
         "peak_flops_per_s": {precision.value: _PEAK for precision in Precision},
         "vector_flops_per_s": {precision.value: _VECTOR for precision in Precision},
         "memory": {
-            "bytes_per_s": Field("B/s", "bandwidth of the main memory"),
+            "bytes_per_s": _rate("bandwidth of the main memory"),
             "capacity_bytes": _bytes("size of the main memory"),
             "technology": Field("", "kind and width of the main memory", str),
             "on_chip_only": Field("", "whether it has no main memory of its own", bool),
         },
         "link": {
-            "bytes_per_s": Field("B/s", "bandwidth of the link to the host"),
+            "bytes_per_s": _rate("bandwidth of the link to the host"),
             "technology": Field("", "kind of the link to the host", str),
         },
         "on_chip": {
             "capacity_bytes": _bytes("size of the last on-chip level (L3, L2, unified buffer)"),
-            "bytes_per_s": Field("B/s", "bandwidth of the last on-chip level"),
+            "bytes_per_s": _rate("bandwidth of the last on-chip level"),
             "resident_bytes": _bytes("working set up to which that bandwidth is really reached"),
             "registers_bytes": _bytes("all register files together"),
             "l1_bytes": _bytes("all first-level data caches or local memories together"),
@@ -108,12 +126,12 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
             "tiles_matrix": _count("tiles specialised in matrix products"),
             "fill_cycles": Field("clock", "clocks until an array is full", zero=True),
             "drain_cycles": Field("clock", "clocks until an array is empty again", zero=True),
-            "clock_base_hz": Field("Hz", "guaranteed clock"),
-            "clock_boost_hz": Field("Hz", "highest clock"),
-            "clock_peak_hz": Field("Hz", "clock at which the peaks hold"),
-            "clock_floor_hz": Field("Hz", "clock below which the voltage falls no further"),
-            "efficiency_clock_base_hz": Field("Hz", "guaranteed clock of the small cores"),
-            "efficiency_clock_boost_hz": Field("Hz", "highest clock of the small cores"),
+            "clock_base_hz": _clock("guaranteed clock"),
+            "clock_boost_hz": _clock("highest clock"),
+            "clock_peak_hz": _clock("clock at which the peaks hold"),
+            "clock_floor_hz": _clock("clock below which the voltage falls no further"),
+            "efficiency_clock_base_hz": _clock("guaranteed clock of the small cores"),
+            "efficiency_clock_boost_hz": _clock("highest clock of the small cores"),
         },
         "power": {
             "tdp_w": Field("W", "sustained power limit"),
