@@ -287,3 +287,12 @@ def test_precisions_other_than_half_are_not_cast():
     fast = hardware.estimate(columns, card, Precision.FP8, Stack.EAGER).latency_s
     slow = hardware.estimate(columns, card, Precision.BF16, Stack.EAGER).latency_s
     assert (fast <= slow).all()
+
+
+def test_a_peak_at_the_boost_clock_is_not_held_at_the_base_power():
+    # 6 large cores x 32 x 4.8 GHz at 115 W; at 28 W (28 / 115)^(1/3) = 0.624 of the clock
+    laptop = hardware.load("intel_ultra_7_155h")
+    held = cpu.device(laptop, Precision.FP32)
+    assert held.cycles_per_s == pytest.approx(4.8e9 * (28 / 115) ** (1 / 3))
+    assert held.flops_per_s == pytest.approx(6 * 32 * held.cycles_per_s)
+    assert cpu.sustained_clock(laptop) == 1.0

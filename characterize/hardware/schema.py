@@ -135,7 +135,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
         },
         "power": {
             "tdp_w": Field("W", "sustained power limit"),
-            "base_w": Field("W", "power limit for which the base clock is stated"),
+            "base_w": Field("W", "power limit at which a processor holds the clock of its peak"),
             "idle_w": Field("W", "power with clocks up and nothing to do", zero=True),
             "active_w": Field("W", "power of busy units besides operations and bytes", zero=True),
             "maximum_w": Field("W", "highest power allowed or measured"),
