@@ -82,7 +82,25 @@ def rows(folder: Path, scenario: str = "Offline") -> pd.DataFrame:
         per_s=table.samples_per_s / table.n_accel,
         system=table.system_name + " " + table.version,
     )
-    return table.reset_index(drop=True)
+    limits = [submitted_limit_w(row) for row in table.itertuples()]
+    return table.assign(limit_w=limits).reset_index(drop=True)
+
+
+SUBMITTED_W: Final = {  # of an accelerator; NVIDIA's own submissions state it with their code
+    "DGX A100": 250.0,
+    "DGX-A100": 250.0,
+    "DGX Station": 225.0,
+    "Gigabyte G482-Z54": 200.0,
+    "Gigabyte G242-P31": 200.0,
+    "Gigabyte G492-PD0": 250.0,
+}
+"""Power limits of "MaxQ" runs, mlcommons/inference_results_v2.0, closed/NVIDIA/configs, offline."""
+
+
+def submitted_limit_w(row: Any) -> float:
+    """The power limit that a submission states for its accelerators, else the datasheet's."""
+    stated = [limit for name, limit in SUBMITTED_W.items() if name in row.system_name]
+    return stated[0] if stated else hardware.load(row.hardware).number("power.tdp_w")
 
 
 def embedded(table: pd.DataFrame) -> pd.Series:
@@ -137,7 +155,9 @@ def seconds(asked: list[Run], values: Mapping[str, float]) -> Values:
         trial = run.profile.with_fitted("efficiency.engine", values, NO_FIT)
         known = gpu_engine.efficiencies(trial)
         columns, starts = run.samples.columns, run.samples.starts
-        times = gpu_engine.kernel_times(columns, run.device, known, run.profile.tdp_w)
+        times = gpu_engine.kernel_times(
+            columns, run.device, known, gpu_engine.budget_w(run.profile)
+        )
         kernel_s = (times.kernel_s * columns.count)[:, 0]
         found[run.places] = np.add.reduceat(kernel_s, starts) * run.scale
     return found
@@ -187,13 +207,15 @@ def throughput(folder: Path, nets: Nets, fits: bool) -> Mapping[str, Values]:
     return {}
 
 
-def package(table: pd.DataFrame, nets: Nets) -> Values:
-    """Throughput as the package projects it."""
+def package(
+    table: pd.DataFrame, nets: Nets, changes: Callable[[Any], Mapping[str, float]] | None = None
+) -> Values:
+    """Throughput as the package projects it, on profiles with ``changes`` for a row."""
     found = []
     for row in table.itertuples():
         name, precision = BENCHMARKS[row.benchmark]
         columns, batch = nets[name]
-        device = hardware.load(row.hardware)
+        device = hardware.load(row.hardware).with_(changes(row) if changes else {})
         estimate = hardware.estimate(columns, device, precision, Stack.ENGINE)
         whole = float((estimate.latency_s * columns.count).sum())
         found.append(batch / whole / PAIRS.get(row.benchmark, 1.0))
@@ -231,9 +253,8 @@ def latency(folder: Path, nets: Nets, fits: bool) -> None:
 
 def server_of(row: Any) -> server_power.Server:
     """The server of a row: its processors' and its accelerators' power limits."""
-    limit = hardware.load(row.hardware).tdp_w
     processor = next(w for name, w in PROCESSORS_W.items() if name in row.cpu)
-    return server_power.Server(int(row.n_cpu), processor, int(row.n_accel), float(limit or 0.0))
+    return server_power.Server(int(row.n_cpu), processor, int(row.n_accel), row.limit_w)
 
 
 PROCESSORS_W: Final = {  # Intel ARK, AMD and Ampere product pages
@@ -295,17 +316,19 @@ def power(folder: Path, _nets: Nets, fits: bool) -> None:
         print(ratio.round(2).to_string())
 
 
+def cell_keys(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The cell of each row."""
+    return list(zip(table.hardware, table.benchmark, strict=True))
+
+
 def energy(folder: Path, nets: Nets, fits: bool) -> None:
     """Energy a sample at the wall: power over the throughput of all accelerators."""
     table = power_rows(folder)
     chosen = table[table.benchmark.isin(FITTED_ON)].reset_index(drop=True)
     medians = cells(rows(folder))
     medians = medians[medians.benchmark.isin(FITTED_ON)].reset_index(drop=True)
-    rate = dict(
-        zip(zip(medians.hardware, medians.benchmark, strict=True),
-            left_out(medians, nets, "hardware"), strict=True)
-    )  # fmt: skip
-    per_s = np.array([rate[h, b] for h, b in zip(chosen.hardware, chosen.benchmark, strict=True)])
+    rate = dict(zip(cell_keys(medians), left_out(medians, nets, "hardware"), strict=True))
+    per_s = np.array([rate[key] for key in cell_keys(chosen)])
     per_s = per_s * chosen.n_accel.to_numpy()
     energy_j = chosen.avg_power_w / chosen.samples_per_s
     report("throughput of whole servers, an accelerator left out", per_s, chosen.samples_per_s)
@@ -320,21 +343,59 @@ def energy(folder: Path, nets: Nets, fits: bool) -> None:
 
 MODULE_OPS: Final = {"nvidia_jetson_agx_xavier": 32e12, "nvidia_jetson_xavier_nx": 21e12}
 """Int8 operations a second of the module, both deep-learning accelerators with the GPU."""
+HIGHEST_HZ: Final = {  # of the GPU, the accelerators, the memory
+    "nvidia_jetson_agx_xavier": (1377e6, 1395e6, 2133e6),
+    "nvidia_jetson_xavier_nx": (1100e6, 1101e6, 1866e6),
+}
+SUBMITTED_HZ: Final = {
+    ("nvidia_jetson_agx_xavier", "bert-99"): (828.75e6, 0.0, 1600e6),
+    ("nvidia_jetson_agx_xavier", "resnet50"): (828.75e6, 1100e6, 1331.2e6),
+    ("nvidia_jetson_agx_xavier", "rnnt"): (905.25e6, 0.0, 1331.2e6),
+    ("nvidia_jetson_agx_xavier", "ssd-mobilenet"): (828.75e6, 950e6, 1331.2e6),
+    ("nvidia_jetson_agx_xavier", "ssd-resnet34"): (905.25e6, 950e6, 1331.2e6),
+    ("nvidia_jetson_xavier_nx", "bert-99"): (854.25e6, 0.0, 1331.2e6),
+    ("nvidia_jetson_xavier_nx", "resnet50"): (956.25e6, 960e6, 1600e6),
+    ("nvidia_jetson_xavier_nx", "rnnt"): (752.25e6, 0.0, 1600e6),
+    ("nvidia_jetson_xavier_nx", "ssd-mobilenet"): (854.25e6, 1100.8e6, 1600e6),
+    ("nvidia_jetson_xavier_nx", "ssd-resnet34"): (803.25e6, 1100.8e6, 1331.2e6),
+}
+"""Clocks of "MaxQ" runs, mlcommons/inference_results_v1.1 and v2.0, closed/NVIDIA/configs, offline."""
+
+
+def clock_shares(row: Any) -> tuple[float, float, float]:
+    """Shares of the highest clocks at which a row ran: GPU, accelerators, memory."""
+    ran = SUBMITTED_HZ[row.hardware, row.benchmark]
+    gpu, beside, memory = (a / b for a, b in zip(ran, HIGHEST_HZ[row.hardware], strict=True))
+    return gpu, beside, memory
+
+
+def clocked(row: Any) -> dict[str, float]:
+    """The figures of a module's GPU at the clocks of a row."""
+    device, (gpu, _, memory) = hardware.load(row.hardware), clock_shares(row)
+    peaks = [key for key in device.stated if key.startswith(("peak_flops", "vector_flops"))]
+    changes = {key: gpu * device.number(key) for key in peaks}
+    return changes | {"memory.bytes_per_s": memory * device.memory_bytes_per_s}
+
+
+def beside(row: Any, *, highest: bool = False) -> float:
+    """What a module's throughput is of its GPU's, as its accelerators run networks of their own."""
+    if row.benchmark not in ("resnet50", "ssd-resnet34", "ssd-mobilenet"):
+        return 1.0
+    gpu, accelerators, _ = (1.0, 1.0, 1.0) if highest else clock_shares(row)
+    alone = hardware.load(row.hardware).peak(Precision.INT8)
+    return 1.0 + (MODULE_OPS[row.hardware] - alone) * accelerators / (alone * gpu)
 
 
 def jetson(folder: Path, nets: Nets, fits: bool) -> None:
     """Jetson Xavier: nothing fitted on it, then one row of the module known."""
     table = rows(folder)
     table = table[embedded(table) & table.benchmark.isin(FITTED_ON)].reset_index(drop=True)
-    beside = [  # the two accelerators run convolutional networks of their own beside the GPU
-        MODULE_OPS[row.hardware] / hardware.load(row.hardware).peak(Precision.INT8)
-        if row.benchmark in ("resnet50", "ssd-resnet34", "ssd-mobilenet")
-        else 1.0
-        for row in table.itertuples()
-    ]
-    predicted = package(table, nets) * np.array(beside)
+    every = list(table.itertuples())
+    highest = package(table, nets) * np.array([beside(row, highest=True) for row in every])
+    report("Jetson Xavier, highest clocks, nothing known", highest, table.per_s)
+    predicted = package(table, nets, clocked) * np.array([beside(row) for row in every])
     measured = table.per_s.to_numpy()
-    report("Jetson Xavier, nothing known", predicted, measured)
+    report("Jetson Xavier, clocks as submitted, nothing known", predicted, measured)
     ratio = predicted / measured
     for key, title in (("system", "same run"), ("hardware", "same module")):
         known, judged = np.array(pairs_of_a_system(table, key)).T

@@ -63,21 +63,27 @@ def known(**changed: float) -> dict[str, float]:
 
 def test_a_power_limit_slows_an_engines_product_by_hand():
     # 1.678e10 one-byte multiply-accumulates at 3 pJ are 50.3 mJ; over the seconds at the full clock
-    # they draw more than 0.85 x 100 W, so the product takes (drawn / 85 W)^0.4 times as long
+    # they draw more than the 85 W left of a limit of 100 W, so it takes (drawn / 85 W)^0.4 as long
     values = known(mac_j=3e-12)
     full = gpu_kernels.kernel_times(PRODUCT, DEVICE, values).compute_s.item()
     drawn_w = 12800 * 1280 * 1024 * 3e-12 / full
     assert drawn_w > 85.0
-    got = gpu_engine.kernel_times(PRODUCT, DEVICE, values, 100.0).compute_s.item()
+    got = gpu_engine.kernel_times(PRODUCT, DEVICE, values, 85.0).compute_s.item()
     assert got == pytest.approx(full * (drawn_w / 85.0) ** 0.4)
 
 
 def test_without_a_limit_or_below_it_an_engine_runs_at_the_full_clock():
     values = known(mac_j=3e-12)
     full = gpu_kernels.kernel_times(PRODUCT, DEVICE, values).compute_s
-    for limit_w in (None, 1e4):
-        found = gpu_engine.kernel_times(PRODUCT, DEVICE, values, limit_w)
+    for budget_w in (None, 1e4):
+        found = gpu_engine.kernel_times(PRODUCT, DEVICE, values, budget_w)
         assert found.compute_s == pytest.approx(full)
+
+
+def test_what_a_power_limit_leaves_is_a_share_of_it():
+    device = hardware.load("nvidia_t4")
+    assert gpu_engine.budget_w(device) == pytest.approx(0.85 * 70.0)
+    assert gpu_engine.budget_w(hardware.load("reference_gpu")) is None
 
 
 def test_no_kernel_of_an_engine_is_shorter_than_the_shortest():

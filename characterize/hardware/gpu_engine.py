@@ -90,13 +90,13 @@ def efficiencies(profile: Profile) -> dict[str, float]:
 
 
 def kernel_times(
-    columns: KernelColumns, device: Device, known: Mapping[str, float], limit_w: float | None
+    columns: KernelColumns, device: Device, known: Mapping[str, float], budget_w: float | None
 ) -> Times:
     """Seconds of an engine's kernels, at the clock that each of them leaves to the power limit."""
     full = gpu_kernels.kernel_times(columns, device, known)
     if "mac_j" not in known:
         return full
-    compute_s = full.compute_s * _slowed(columns, device, known, full.compute_s, limit_w)
+    compute_s = full.compute_s * _slowed(columns, device, known, full.compute_s, budget_w)
     kernel_s = smooth_maximum(compute_s, full.memory_s, known["overlap"])
     kernel_s = smooth_maximum(kernel_s, np.full((1, 1), known["shortest"]), known["overlap"])
     return Times(compute_s, full.memory_s, kernel_s + known["launch"])
@@ -107,14 +107,19 @@ def _slowed(
     device: Device,
     known: Mapping[str, float],
     compute_s: Array,
-    limit_w: float | None,
+    budget_w: float | None,
 ) -> Array:
     """How much longer arithmetic takes at the clock that the power limit leaves, at least 1."""
-    if limit_w is None:
+    if budget_w is None:
         return np.ones((1, 1))
     energy_j = known["mac_j"] * device.element_bytes * columns.worked_macs
     rate_w = np.divide(energy_j, compute_s, out=np.zeros_like(compute_s), where=compute_s > 0)
-    return np.asarray(np.maximum(1.0, rate_w / (POWER_SHARE * limit_w)) ** POWER_EXPONENT)
+    return np.asarray(np.maximum(1.0, rate_w / budget_w) ** POWER_EXPONENT)
+
+
+def budget_w(profile: Profile) -> float | None:
+    """Watts that a power limit leaves beside idle power, None without a limit."""
+    return None if profile.tdp_w is None else POWER_SHARE * profile.tdp_w
 
 
 def held_to_limit(estimate: KernelEstimate, repeats: Array, profile: Profile) -> KernelEstimate:

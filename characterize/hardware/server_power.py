@@ -7,7 +7,9 @@ A projection's power and energy are the device's. What a server draws under load
 for the host, for what every accelerator adds besides itself (risers, fans, losses of the supply),
 and for what accelerators draw of their own limits. :data:`SHARES` are fitted on 19 systems of
 MLPerf Inference (closed, power, v1.0 to v2.0) with one to eight A100, A30, A10, A2 or T4; a system
-left out is met within 12 % in the median, and within 29 % in nine of ten rows.
+left out is met within 9 % in the median, and within 26 % in nine of ten rows. The limit of an
+accelerator is the one that it ran at: submissions that save power lower it ("MaxQ", 200 to 250 W for
+an A100 of 300 or 400 W).
 
 Inside one server the network hardly matters (3 %): cards run at their limit, or at the one that
 their owner chose. So one measured row of a server says more than any datasheet: :func:`calibrated`.
@@ -23,7 +25,7 @@ import numpy as np
 from characterize.columns import Array
 
 TERMS: Final = ("host", "board", "accelerator")
-SHARES: Final = (0.701, 115.0, 0.483)
+SHARES: Final = (0.374, 126.0, 0.728)
 """Of the processors' power limits; watts an accelerator; of the accelerators' power limits."""
 
 _ROUNDS: Final = 20
