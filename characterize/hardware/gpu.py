@@ -47,7 +47,9 @@ def simt_waves(
     launched, shares = columns.launched(autocast=autocast, split_bias=True)
     device, budget = Device.of(profile, precision), clocks.Budget.of(profile)
     if stack is Stack.ENGINE:  # the power limit is in its kernels' times
-        full = gpu_engine.kernel_times(launched, device, known, gpu_engine.budget_w(profile)).flat(launched)
+        full = gpu_engine.kernel_times(launched, device, known, gpu_engine.budget_w(profile)).flat(
+            launched
+        )
         budget = replace(budget, limit_w=np.inf)
     else:
         full = kernel_times(launched, device, known).flat(launched)
