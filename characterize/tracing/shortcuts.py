@@ -97,6 +97,19 @@ def _lstm(
     )
 
 
+def _resize(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> torch.Tensor | None:
+    """Resizing to a stated size; PyTorch infers it by gathering pixels, which symbols stop."""
+    source = args[0]
+    size = args[1] if len(args) > 1 else None
+    if not isinstance(size, list | tuple) or len(size) != source.dim() - 2:
+        return None
+    if not source.is_floating_point() or not source.is_contiguous():
+        return None
+    return source.new_empty((*source.shape[:2], *size))
+
+
+RESIZES = tuple(f"aten.upsample_{name}2d" for name in ("bilinear", "bicubic", "nearest"))
+
 _ELEMENTWISE = [
     "relu",
     "gelu",
@@ -133,6 +146,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "aten.layer_norm": _layer_norm,
     "aten.linear": _linear,
     "aten.lstm": _lstm,
+    **dict.fromkeys(RESIZES, _resize),
 }
-SYMBOLIC = frozenset({"aten.lstm"})
+SYMBOLIC = frozenset({"aten.lstm", *RESIZES})
 """Shortcuts that bind no symbol, which the tracer of templates takes too."""
