@@ -37,6 +37,7 @@ COLUMNS: Final = (
     Column("bottleneck", "Bound by", meaning="What most of the latency is spent on."),
     Column("confidence", "Confidence", meaning="measured > calibrated > datasheet > design."),
     Column("uncounted", "Not counted", 1.0, "%d", "Operators without a cost formula."),
+    Column("cautions", "Cautions", meaning="Rare library paths that matter: errors are larger."),
     Column("latency_low_s", "Low (ms)", MILLI, "%.4g", "Lower end of the 80 % interval."),
     Column("latency_high_s", "High (ms)", MILLI, "%.4g", "Upper end of the 80 % interval."),
     Column("throughput_per_s", "Throughput (/s)", 1.0, "%.4g", "Samples per second."),
@@ -48,7 +49,6 @@ COLUMNS: Final = (
     Column("flops", "Arithmetic (Gflop)", GIGA, "%.4g", "All arithmetic of one batch."),
     Column("kernels", "Kernels", 1.0, "%d", "Passes over memory."),
     Column("tiles", "Tiles", 1.0, "%d", "Pieces that fit on chip."),
-    Column("cautions", "Cautions", meaning="Rare library paths that matter: errors are larger."),
 )
 NOT_PARAMETERS: Final = frozenset(
     {
