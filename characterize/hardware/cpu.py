@@ -46,8 +46,7 @@ def device(profile: Profile, precision: Precision) -> Device:
     power = power_factor(profile, clock)
     together, used = cores(profile)
     if together is None:
-        peak = profile.vector_peak(Precision.FP32)
-        together = used = max(1.0, peak / (cycle_flops * clock))
+        together = used = max(1.0, _wide_flops_per_s(profile) / (cycle_flops * clock))
     part = power * used / together
     return Device(
         flops_per_s=profile.peak(precision) * part,
@@ -60,6 +59,12 @@ def device(profile: Profile, precision: Precision) -> Device:
         cores=used,
         cycles_per_s=clock * power,
     )
+
+
+def _wide_flops_per_s(profile: Profile) -> float:
+    """The fp32 peak; of a profile that states none, what its widest format comes to."""
+    wide = Precision.FP32 if Precision.FP32 in profile.precisions else profile.precisions[0]
+    return profile.vector_peak(wide) * wide.bytes / Precision.FP32.bytes
 
 
 def clock_hz(profile: Profile) -> float:
