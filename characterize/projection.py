@@ -139,16 +139,17 @@ class Projection:
     def rows(self) -> list[dict[str, Any]]:
         """One result row a device and configuration."""
         length = len(self.columns.parameters)
-        return [row for device in self.devices for row in self._rows(device, length)]
+        return [self._labelled(device, i) for device in self.devices for i in range(length)]
 
-    def _rows(self, device: DeviceProjection, length: int) -> list[dict[str, Any]]:
-        found = []
-        for i in range(length):
-            labels = {
-                key: (value[i] if np.ndim(value) else value) for key, value in self.labels.items()
-            }
-            found.append(self._row(device, i, labels))
-        return found
+    def at(self, configuration: int) -> list[dict[str, Any]]:
+        """The result rows of one configuration, one a device."""
+        return [self._labelled(device, configuration) for device in self.devices]
+
+    def _labelled(self, device: DeviceProjection, i: int) -> dict[str, Any]:
+        labels = {
+            key: (value[i] if np.ndim(value) else value) for key, value in self.labels.items()
+        }
+        return self._row(device, i, labels)
 
     def _row(self, device: DeviceProjection, i: int, labels: dict[str, Any]) -> dict[str, Any]:
         profile, columns = device.profile, self.columns
@@ -203,6 +204,11 @@ class Projection:
         return pd.DataFrame(
             [row for device in self.devices for row in self._kernel_rows(device, configuration)]
         )
+
+    def kernels_on(self, hardware: str, configuration: int) -> list[dict[str, Any]]:
+        """One row a kernel of one configuration on the device named, in the order they run."""
+        device = next(each for each in self.devices if each.profile.name == hardware)
+        return list(self._kernel_rows(device, configuration))
 
     def _kernel_rows(self, device: DeviceProjection, i: int) -> Iterable[dict[str, Any]]:
         frame, columns = self.columns.skeleton, self.columns.kernels

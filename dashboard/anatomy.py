@@ -161,6 +161,14 @@ def _sized(graph: Graph, index: int) -> tuple[int, ...]:
     return tuple(int(dim) for dim in graph.values[index].shape)
 
 
+def questions(network: Network, device: str) -> list[queries.Request]:
+    """What :func:`anatomy` and :func:`stacks` ask of the library."""
+    return [
+        queries.Request(replace(network, stack=stack), (device,))
+        for stack in dict.fromkeys((network.stack, *(each.value for each in Stack)))
+    ]
+
+
 def stacks(network: Network, device: str) -> tuple[Fused, ...]:
     """The network with nothing fused, and under each stack."""
     return _stacks(network, device, queries.contents([device]))
@@ -169,17 +177,23 @@ def stacks(network: Network, device: str) -> tuple[Fused, ...]:
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _stacks(network: Network, device: str, contents: tuple[str, ...]) -> tuple[Fused, ...]:
     asked = _subject(network)
-    single = fusion.unfused(session.graph(asked, store.Store()))
+    single = _unfused(session.graph(asked, store.Store()))
     found = features.columns(single, _sizes(asked) if asked.family else None)
     precision = precision_of(network, queries.profile(device))
     moved = found.kernels.memory_bytes(precision) * found.kernels.count
-    rows = [Fused(UNFUSED, len(single.kernels), float(moved.sum()), None)]
+    rows = [Fused(UNFUSED, len(single.graph.kernels), float(moved.sum()), None)]
     for stack in Stack:
         answer = queries.answer(queries.Request(replace(network, stack=stack.value), (device,)))
         row = {name: values[0] for name, values in answer.rows.items()}
         kernels, moved_bytes = int(row["kernels"]), float(row["memory_bytes"])
         rows.append(Fused(stack.value, kernels, moved_bytes, float(row["latency_s"])))
     return tuple(rows)
+
+
+# the answer holds the graph, so that no other can take its identity
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Graph: id})
+def _unfused(graph: Graph) -> features.Skeleton:
+    return features.skeleton(fusion.unfused(graph))
 
 
 def precision_of(network: Network, profile: Profile) -> Precision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -44,6 +45,21 @@ def outdated(key: str) -> list[str]:
     after = _drawn_for(controls.chosen_network())
     moved = key.rpartition(".")[2]
     return [] if before == after == moved else [FRAGMENT]
+
+
+def remember(key: str) -> list[str]:
+    """Remember which slider was moved, for :func:`look_ahead`; it asks for no fragment more."""
+    st.session_state[MOVED] = key.rpartition(".")[2]
+    return []
+
+
+def look_ahead(*requests: Request) -> None:
+    """Answer ``requests`` at every stop of the slider that was moved last, in one go each."""
+    for request in requests:
+        name = str(st.session_state.get(MOVED, ""))
+        if name in _options(request.network):
+            with contextlib.suppress(CharacterizeError):  # whoever asks for it tells
+                curves.ahead(request, name, stops(_parameter(request.network.model, name)))
 
 
 def _options(network: Network) -> tuple[str, ...]:

@@ -7,19 +7,20 @@ traced.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from characterize import features, models, projection, session, store, symbols, templates
 from characterize.errors import CharacterizeError
-from characterize.hardware import Profile
 from characterize.records import Stack
 from characterize.subjects import Subject
 from dashboard import queries
+from dashboard.foresight import Foreseen
 from dashboard.queries import Request
 
 Sizes = dict[str, NDArray[np.int64]]
@@ -60,7 +61,25 @@ def curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
     asked = session.subject(own.network.model, dict(own.network.parameters), own.network.batch)
     if templates.at_hand(asked) is None:
         templates.at_hand(asked, store.Store())
-    return _curve(request, parameter, values)
+    return _curve(own, request, parameter, values)
+
+
+def ahead(request: Request, parameter: str, values: Sequence[int]) -> None:
+    """Evaluate, once, what the steps of a slider will ask for.
+
+    Raises:
+        CharacterizeError: whatever the library refuses.
+    """
+    names = (*request.hardware, request.baseline)
+    question = (_without(request, parameter), parameter, tuple(values), queries.contents(names))
+    if question not in _seen():
+        _seen().add(question)
+        curve(request, parameter, values)
+
+
+@st.cache_resource(show_spinner=False)
+def _seen() -> set[Hashable]:
+    return set()
 
 
 def _without(request: Request, parameter: str) -> Request:
@@ -72,7 +91,7 @@ def _without(request: Request, parameter: str) -> Request:
     return replace(request, network=replace(network, parameters=kept))
 
 
-def _curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
+def _curve(own: Request, request: Request, parameter: str, values: Sequence[int]) -> Curve:
     network = request.network
     family = models.family(network.model)
     given = {**family.defaults, **dict(network.parameters)}
@@ -89,7 +108,15 @@ def _curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
     }
     drawn = np.zeros(len(values), dtype=bool)
     for places, columns in _evaluated(request, given, sizes, valid):
-        _fill(found, places, columns, profiles, base, network.precision)
+        result = projection.project(
+            columns,
+            profiles,
+            network.precision,
+            projection.choose_baseline(profiles, base),
+            labels=_labels(own, parameter, sizes[parameter][places].tolist()),
+        )
+        _fill(found, places, result)
+        _foresee(own, parameter, sizes[parameter][places].tolist(), result)
         drawn |= places
     return Curve(
         values=tuple(np.asarray(values)[drawn].tolist()),
@@ -130,17 +157,42 @@ def _evaluated(
         left &= ~holds
 
 
+def _labels(own: Request, parameter: str, values: list[int]) -> dict[str, Any]:
+    network = own.network
+    asked = session.subject(network.model, dict(network.parameters), network.batch)
+    return {**asked.labels, parameter: values}
+
+
+def _foresee(
+    own: Request, parameter: str, values: Sequence[int], result: projection.Projection
+) -> None:
+    """Keep the evaluation: each of its values is what the next step of the slider asks for."""
+    kernels = result.columns.kernels
+    if (kernels.worked_macs < kernels.macs).any():
+        return  # what a mask leaves out is said of each configuration by itself
+    notes = tuple(result.columns.skeleton.graph.graph.notes)
+    queries.foresee(
+        {
+            _at(own, parameter, value): Foreseen(result, index, notes)
+            for index, value in enumerate(values)
+        }
+    )
+
+
+def _at(own: Request, parameter: str, value: int) -> Request:
+    """The request with another value of the parameter."""
+    network = own.network
+    if parameter == BATCH:
+        return replace(own, network=replace(network, batch=value))
+    changed = tuple((n, value if n == parameter else v) for n, v in network.parameters)
+    return replace(own, network=replace(network, parameters=changed))
+
+
 def _fill(
     found: Mapping[str, Mapping[str, Any]],
     places: NDArray[np.bool_],
-    columns: features.Columns,
-    profiles: Sequence[Profile],
-    base: Profile | None,
-    precision: str,
+    result: projection.Projection,
 ) -> None:
-    result = projection.project(
-        columns, profiles, precision, projection.choose_baseline(profiles, base)
-    )
     for device in result.devices:
         quantities = {
             "latency_s": device.latency_s,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from characterize import session, store
 from characterize.errors import CharacterizeError, UnsupportedError
 from characterize.records import Precision
 from dashboard import catalogue, own_devices, palette
+from dashboard.foresight import Foreseen, Foresight
 from dashboard.keeping import Keeper
 from dashboard.readable import Columns
 
@@ -176,6 +177,10 @@ def _answered(request: Request, contents: tuple[str, ...]) -> tuple[Columns, tup
     topology = _topology(request.network)
     # the keeper's thread belongs to no session, so what devices are called is settled here
     ask = functools.partial(_ask, request, _profiles(request), _baseline(request))
+    foreseen = foresight().get((request, contents))
+    if foreseen is not None:
+        _keeper().later(functools.partial(_keep, ask))
+        return foreseen.rows(), foreseen.notes
     if topology is None or topology not in _known_topologies():
         found = ask(keep=True)
         if topology is not None:
@@ -240,8 +245,27 @@ def _keeper() -> Keeper:
     return Keeper()
 
 
+def foresee(found: Mapping[Request, Foreseen]) -> None:
+    """Keep answers that are likely to be asked for next, and the kernels on their devices."""
+    known: dict[Hashable, Foreseen] = {}
+    for request, each in found.items():
+        known[(request, contents((*request.hardware, request.baseline)))] = each
+        for name in request.hardware:
+            known[(request.network, name, contents([name]))] = each
+    foresight().add(known)
+
+
+@st.cache_resource(show_spinner=False)
+def foresight() -> Foresight:
+    """What was foreseen so far."""
+    return Foresight()
+
+
 def kernels(network: Network, hardware: str) -> Columns:
     """One row a kernel of ``network`` on one device, in the order they run."""
+    foreseen = foresight().get((network, hardware, contents([hardware])))
+    if foreseen is not None:
+        return foreseen.kernels(hardware)
     return _kernels(network, hardware, contents([hardware]))
 
 

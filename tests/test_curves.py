@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from characterize import store, templates
+from characterize import session, store, templates
 from dashboard import charts_curve, curve_panel, curve_rows, curves, queries, readable
 from dashboard.queries import Network, Request
 
@@ -138,3 +138,30 @@ def test_the_chart_follows_the_pointer_by_itself_and_tells_every_device():
 
 def test_the_example_of_the_module_holds():
     assert doctest.testmod(curve_rows).failed == 0
+
+
+def test_the_steps_of_a_slider_are_answered_from_its_curve(monkeypatch):
+    queries.answer(request())
+    fresh = {
+        value: queries.answer(request(in_channels=value)) for value in (4, 8)
+    }  # computed one by one
+    kernels = {
+        value: queries.kernels(request(in_channels=value).network, DEVICES[1]) for value in fresh
+    }
+    st.cache_data.clear()
+    curves.curve(request(), "in_channels", (2, 4, 8))
+    monkeypatch.setattr(session, "kernels", None)  # nothing is computed again
+    monkeypatch.setattr(queries._keeper(), "later", lambda _task: None)
+    monkeypatch.setattr(session, "answer", None)
+    for value, alone in fresh.items():
+        together = queries.answer(request(in_channels=value))
+        assert list(together.rows) == list(alone.rows)
+        for column, expected in alone.rows.items():
+            numbers = isinstance(expected[0], float)
+            same = pytest.approx(expected, rel=1e-12) if numbers else expected
+            assert together.rows[column] == same, column
+        assert together.notes == alone.notes
+        found = queries.kernels(request(in_channels=value).network, DEVICES[1])
+        assert list(found) == list(kernels[value])
+        assert found["kernel"] == kernels[value]["kernel"]
+        assert found["latency_s"] == pytest.approx(kernels[value]["latency_s"], rel=1e-12)

@@ -11,6 +11,7 @@ from characterize.errors import CharacterizeError
 from dashboard import (
     anatomy,
     controls,
+    curve_panel,
     layer_panels,
     layer_rows,
     links,
@@ -47,6 +48,7 @@ def results() -> None:
         return
     try:
         device = looked_at(network)
+        curve_panel.look_ahead(*anatomy.questions(network, device))
         found = anatomy.anatomy(network, device)
         stacks = anatomy.stacks(network, device)
     except CharacterizeError as error:
@@ -72,7 +74,9 @@ def looked_at(network: Network) -> str:
     compared = controls.chosen_comparison()
     if not compared.devices:
         return links.PREFERRED[0]
-    rows = queries.answer(queries.Request(network, compared.devices, compared.baseline)).rows
+    request = queries.Request(network, compared.devices, compared.baseline)
+    curve_panel.look_ahead(request)
+    rows = queries.answer(request).rows
     latencies = list(rows["latency_s"])
     return str(rows["hardware"][latencies.index(min(latencies))])
 
@@ -245,7 +249,7 @@ def explanation(network: Network, device: str, kernels: Columns) -> None:
 
 
 st.title("Where does the time and energy go, kernel by kernel?", anchor=False)
-shared = controls.Controls(RESULTS)
+shared = controls.Controls(RESULTS, also=curve_panel.remember)
 notes = state.begin("layers", controls.LINKED)
 with st.sidebar:
     shared.network()
