@@ -27,6 +27,7 @@ run: $(VENV)/.installed-run ## Open the dashboard
 	@$(BIN)/characterize dashboard
 
 test: $(VENV)/.installed-test browser lint ## Run the whole suite: lint, types, floors, tests
+	@$(BIN)/python -m tests.axe
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -111,9 +111,12 @@ def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> 
         axis=_axis(unit, spread),
     )
     band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6)
-    path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY)
-    ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY)
-    letter = base.mark_text(dy=-11, fontSize=10, fontWeight="bold")
+    # without pins these are empty, and an empty mark has no name to be read out: the table has them
+    path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY, aria=False)
+    ghost = base.mark_point(
+        filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY, aria=False
+    )
+    letter = base.mark_text(dy=-11, fontSize=10, fontWeight="bold", aria=False)
     mark = base.mark_point(filled=True, size=150, opacity=1.0)
     return [
         band.encode(x=alt.X("low:Q", title=heading), x2="high:Q"),
@@ -173,11 +176,13 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         text="end_text:N", color=_reference()
     )
-    before = base.mark_tick(orient="vertical", size=22, thickness=2.5).encode(
+    before = base.mark_tick(orient="vertical", size=22, thickness=2.5, aria=False).encode(
         x=alt.X("before:Q", title=f"{title} ({unit})"), color=_reference()
     )
     # an invisible mark at a third more than the longest bar keeps its text inside the frame
-    room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=f"{title} ({unit})"))
+    room = base.mark_point(opacity=0, aria=False).encode(
+        x=alt.X("room:Q", title=f"{title} ({unit})")
+    )
     return alt.layer(bars.add_params(pick), before, texts, room).properties(
         height=alt.Step(ROW_STEP), padding=_PADDING
     )

@@ -70,7 +70,7 @@ def curve(
         name="hover", fields=["at"], nearest=True, on="pointermove", clear="pointerout", empty=False
     )
     pick = alt.selection_point(name=PICK, fields=["at"], nearest=True, on="click")
-    marked = points.mark_point(filled=True, size=70).encode(
+    marked = points.mark_point(filled=True, size=70, aria=False).encode(
         y=value, opacity=alt.when(hover).then(alt.value(1)).otherwise(alt.value(0))
     )
     return alt.layer(
@@ -89,7 +89,7 @@ def _rule(
     """The line that follows the pointer, with every device's value at it."""
     told = [alt.Tooltip("at_text:N", title=parameter)]
     told += [alt.Tooltip(f"v{index}:N", title=name) for index, name in enumerate(devices)]
-    rule: Any = base.transform_filter("datum.role == 'rule'").mark_rule(strokeWidth=1.5)
+    rule: Any = base.transform_filter("datum.role == 'rule'").mark_rule(strokeWidth=1.5, aria=False)
     made: alt.Chart = rule.encode(
         x=_along(parameter, logarithmic),
         color=reference(),

@@ -54,6 +54,16 @@ def chosen_network() -> Network | None:
         return None  # the sidebar says why
     values = [(name, held[key]) for name, key in keys.items()]
     stack = held[links.STACK] or links.DEFAULT_STACK
+    usual = {p.name: p.default for p in _parameters_of(model)}
+    links.keep(
+        {key: (held[key], usual[name]) for name, key in keys.items()}
+        | {
+            links.ZOO_NAME: (held.get(links.ZOO_NAME), None),
+            links.BATCH: (held[links.BATCH], 1),
+            links.PRECISION: (held[links.PRECISION], AUTO),
+            links.STACK: (stack, links.DEFAULT_STACK),
+        }
+    )
     return Network(model, tuple(values), int(held[links.BATCH]), held[links.PRECISION], stack)
 
 

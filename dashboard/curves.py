@@ -152,7 +152,10 @@ def _evaluated(
             left[first] = False
             continue
         frame = session.frame(asked, Stack(network.stack), None)
-        holds = left & np.broadcast_to(symbols.holds(graph.guards, sizes), left.shape)
+        # asked only of values that go together: others may divide by zero
+        among = {name: array[left] for name, array in sizes.items()}
+        holds = np.zeros_like(left)
+        holds[left] = np.broadcast_to(symbols.holds(graph.guards, among), (int(left.sum()),))
         yield holds, features.columns(frame, {name: array[holds] for name, array in sizes.items()})
         left &= ~holds
 

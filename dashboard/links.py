@@ -14,10 +14,10 @@ The contract, shared by every view (a value equal to its default is left out):
     compare.network         networks that are compared, see ``dashboard.line_up``
     pin                     pinned configurations, repeated, see ``dashboard.pins``
 
-Most controls are bound by Streamlit, which writes what a control *shows*, and on the next page
-gives the control its value and the URL its parameter back, as long as nobody sets them beforehand.
-Those that show a title for a name (a model, a device) are kept in step here instead, so that links
-hold names, as the command line does.
+Most controls are bound by Streamlit, which writes what a control *shows*; what the page before has
+left them at is kept here, and given back to both the control and the URL. Those that show a title
+for a name (a model, a device) are kept in step here instead, so that links hold names, as the
+command line does.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ PREFIXES: Final = (
 """What the names of one view's own parameters begin with, before the dot."""
 
 PAGE: Final = "_page"  # the view that is open, in the session
+_KEPT: Final = "_kept"  # what bound controls stood at on the page before, where it is no default
 _WRITTEN: Final = "_link."  # what the URL held for a name when it was last written or read
 
 
@@ -109,6 +110,8 @@ def adopt(page: str, names: Sequence[str]) -> None:
     links = linked()
     came_from_elsewhere = st.session_state.get(PAGE, page) != page
     st.session_state[PAGE] = page
+    if came_from_elsewhere:
+        _recall()
     for name in names:
         link, memory = links[name], f"{_WRITTEN}{name}"
         said = st.query_params.get_all(name)
@@ -121,6 +124,30 @@ def adopt(page: str, names: Sequence[str]) -> None:
             if came_from_elsewhere or name not in st.session_state:
                 st.session_state[name] = link.value(held)
             publish(name)
+
+
+def keep(values: Mapping[str, tuple[Any, Any]]) -> None:
+    """Remember what bound controls stand at, each with its default, for the page that comes next."""
+    kept = {**st.session_state.get(_KEPT, {}), **values}
+    st.session_state[_KEPT] = {name: pair for name, pair in kept.items() if pair[0] != pair[1]}
+
+
+def _recall() -> None:
+    """Give the controls of this page, and the URL, what :func:`keep` was told on the one before."""
+    for name, (value, _default) in st.session_state.get(_KEPT, {}).items():
+        if name not in st.query_params:
+            bind(name, value)
+
+
+def bind(name: str, value: Any) -> None:
+    """Give a bound control that is not made yet its value, and the URL its parameter."""
+    st.query_params[name] = text(value)
+    st.session_state[name] = value
+
+
+def text(value: Any) -> str:
+    """A bound control's value as Streamlit writes it into the URL."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def publish(name: str) -> None:

@@ -102,7 +102,7 @@ def link_to(network: Network) -> dict[str, str | list[str]]:
         links.STACK: network.stack,
     }
     link: dict[str, str | list[str]] = {
-        name: _text(value) for name, value in said.items() if usual.get(name) != value
+        name: links.text(value) for name, value in said.items() if usual.get(name) != value
     }
     if family is None:
         link[links.ZOO_NAME] = network.model
@@ -114,12 +114,9 @@ def link_to(network: Network) -> dict[str, str | list[str]]:
     return link
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _set(key: str, value: Any, default: Any) -> None:
     """Give a bound control its value; one that was never made does not write its own parameter."""
     if key not in st.session_state and value != default:
-        st.query_params[key] = _text(value)
-    st.session_state[key] = value
+        links.bind(key, value)
+    else:
+        st.session_state[key] = value

@@ -1,6 +1,7 @@
 """Journeys through the dashboard in chromium, as a person takes them."""
 
 import csv
+import re
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -181,15 +182,24 @@ def test_the_link_holds_the_whole_view_on_every_page(visit):
     expect(page.get_by_text("Hollow, pinned:")).to_be_visible()
     said = set(page.url.partition("?")[2].split("&"))
     assert {"batch=8", "conv2d_stack.channels=24"} < said
-    for view in ("Layers", "Hardware", "Tune"):
+    for view in ("Layers", "Results", "Tune"):
         page.get_by_role("link", name=view, exact=True).click()
         expect(page.get_by_role("link", name=view, exact=True)).to_have_attribute(
             "aria-current", "page"
         )
         settled(page)
-        if view != "Hardware":
-            assert set(page.url.partition("?")[2].split("&")) == said, view
+        assert set(page.url.partition("?")[2].split("&")) == said, view
     assert figures(page) == here
+
+
+def test_a_link_that_is_opened_and_left_at_once_loses_nothing(visit):
+    page = visit("/?model=mlp&mlp.width=512&batch=8")
+    page.get_by_role("link", name="Layers", exact=True).click()
+    expect(page.get_by_role("heading", name="What fusion saves")).to_be_visible()
+    settled(page)
+    assert "mlp.width=512" in page.url
+    thumb = page.get_by_role("group", name=re.compile("^Width")).get_by_role("slider")
+    assert thumb.get_attribute("aria-valuetext") == "512"
 
 
 @pytest.mark.parametrize("path", ["/", "/hardware", "/results"])
