@@ -66,13 +66,11 @@ def _read(taken: Callable[[], None]) -> None:
 
 
 def mind(measured: Measurements) -> None:
-    """What to keep in mind about the measurements that come along."""
+    """What is set aside of the measurements that come along, and why."""
     if measured.is_shipped:
-        st.caption(
-            "Of the H100, rows below batch 256 mostly waited for the slow host that they were measured "
-            "on, which no projection knows; judge the device by batch 256. Sources and methods of all "
-            "rows are in data/published."
-        )
+        aside = measured.table.attrs.get("set_aside", {})
+        told = [f"{count} rows are set aside: {reason}." for reason, count in aside.items()]
+        st.caption(" ".join([*told, "Sources and methods of all rows are in data/published."]))
 
 
 def offer(measured: Measurements) -> None:

@@ -30,6 +30,8 @@ ERRORS: Final = {
     ),
     "power_w_median_ape": ("Power (%)", "Median error of the mean power."),
     "energy_j_median_ape": ("Energy (%)", "Median error of the energy of one batch."),
+    "wall_power_w_median_ape": ("Wall power (%)", "Median error of the power at the wall."),
+    "wall_energy_j_median_ape": ("Wall energy (%)", "Median error of the energy at the wall."),
 }
 LARGE: Final = tuple(ERRORS[name][0] for name in ("median_ape", "p90_ape", "bias", "coverage"))
 """The errors that are shown in large print."""

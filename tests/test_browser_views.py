@@ -127,3 +127,22 @@ def test_a_sweep_is_run_a_budget_set_and_the_best_configuration_opened_in_tune(v
     width = int(page.url.partition("mlp.width=")[2].partition("&")[0])
     assert 256 <= width < 4096  # the budget leaves out the widest
     expect(page.get_by_text(f"mlp, width {width}").first).to_be_visible()
+
+
+def test_measurements_are_held_against_projections_and_a_broken_file_is_answered(visit, tmp_path):
+    page = visit("/validation")
+    expect(page.get_by_text("Projected against measured").first).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("inside the 80 % interval of its projection")).to_be_visible()
+    file = tmp_path / "mine.csv"
+    file.write_text("model,latency\nmlp,1\n")
+    page.get_by_role("button", name="Your own measurements").click()
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("mine.csv lacks input_size")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 768])
+@pytest.mark.parametrize("path", ["/compare", "/sweep", "/validation"])
+def test_nothing_of_the_views_is_cut_off_on_a_narrow_screen(visit, path, width):
+    page = visit(path, width=width)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
