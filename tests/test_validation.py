@@ -133,14 +133,15 @@ def test_the_family_of_a_model_is_its_first_word(model, family):
     assert evidence.family_of(model) == family
 
 
-def test_shared_measurements_are_projected_well():
-    """A few plain networks of the RTX 3090, if the measurements are at hand."""
+@pytest.mark.parametrize("name", ["nvidia_rtx_3090", "intel_i9_10940x"])
+def test_shared_measurements_are_projected_well(name):
+    """A few plain networks of two devices, if the measurements are at hand."""
     if not MEASURED.exists():
         pytest.skip("the shared measurements are not here")
     frame = evidence.read(MEASURED)
     names = ["timm/resnet50", "timm/vit_base_patch16_224", "timm/convnext_tiny"]
     kept = frame[frame.model.isin(names) & frame.framework.str.contains("2.4", regex=False)]
-    found = validation.validate(kept[kept.hardware == "nvidia_rtx_3090"].reset_index(drop=True))
+    found = validation.validate(kept[kept.hardware == name].reset_index(drop=True))
     if not len(found.table):
         pytest.skip("timm cannot be used here")
     assert found.summaries()[0]["median_ape"] < 0.12
