@@ -239,7 +239,19 @@ TERMS: Final = {
     "folds batch norms into weights.",
     "Bound by": "what most of the latency is spent on: compute (arithmetic), memory (moving data) "
     "or launch (starting kernels).",
-    "Kernel": "a group of operators that makes one pass over memory.",
+    "Kernels": "groups of operators that make one pass over memory each; fusion makes them fewer.",
+    "Tiles": "pieces of the kernels that fit into the device's memory on chip.",
+    "Arithmetic": "all operations of one batch: two for each multiply-accumulate, one an element for "
+    "everything else.",
+    "Traffic": "bytes that kernels read and write if nothing is reused between them.",
+    "Intensity": "arithmetic over traffic: below a device's own ratio of peak to bandwidth, moving "
+    "data is the limit.",
+    "Power": "energy over latency, while the network runs.",
+    "Fits": "whether parameters and activations fit in the device's memory.",
+    "Not counted": "operators without a cost formula; their time and energy are in no figure.",
+    "Cautions": "rare library paths that matter for this network, where errors are larger.",
+    "Baseline": "the device whose latency counts as 1×: the first CPU, unless you choose another.",
+    "Pin": "a configuration kept to compare with; A is the one that changes are measured against.",
     "Range": "the 80 % interval of the latency, from errors seen against measurements or "
     "assumed for the class of device.",
     "Confidence": "what a projection rests on: measured, calibrated against measurements, a "

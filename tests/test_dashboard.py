@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from characterize import models, session, store
 from characterize.errors import InvalidValueError, StoreError
-from dashboard import keeping, links, palette, pins, presets, queries, state
+from dashboard import keeping, links, palette, pins, presets, queries, readable, state, tables
 from dashboard.queries import Network, Request
 from tests.dashboard_support import ROOT
 
@@ -111,6 +111,12 @@ def test_a_rare_path_is_said_beside_the_figures_and_in_the_table(monkeypatch):
     app = opened()
     assert "odd channels: rare paths, where errors are larger" in words(app)
     assert set(app.dataframe[0].value["Cautions"]) == {"odd channels"}
+
+
+def test_the_glossary_has_every_term_of_the_table_and_of_the_figures():
+    known = {q.title for q in readable.KPIS} | set(readable.TERMS)
+    headings = {column.title.partition(" (")[0] for column in tables.COLUMNS}
+    assert headings - {"Class", "Low", "High"} <= known  # a range has its ends under its own name
 
 
 # sliders and the URL
@@ -383,6 +389,22 @@ def test_a_zoo_model_is_searched_by_name(monkeypatch):
 
 
 kernels_of = session.kernels
+
+
+def test_stored_rows_are_grouped_and_pivoted():
+    app = opened()
+    queries._keeper().close()
+    app.switch_page("views/results.py").run()
+    healthy(app)
+    app.selectbox(key="stored.across").set_value("model").run()
+    healthy(app)
+    groups = app.dataframe[1].value
+    assert next(iter(groups.columns)) == "Hardware"
+    assert any(name.startswith("latency_s · conv2d_stack") for name in groups.columns)
+    app.multiselect(key="stored.columns").set_value(["latency_s", "architecture"]).run()
+    app.number_input(key="_to.latency_s").set_value(0.0).run()
+    healthy(app)
+    assert "0 of" in words(app)
 
 
 # what lies under

@@ -6,9 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import panels, queries, saving, state, tables
+from dashboard import exports, grouping, panels, queries, saving, state, tables
 
 MOST = 2_000  # rows that are sent to the browser; more are filtered or downloaded
+NONE = "-"
+GROUP_HELP = (
+    "Of the rows above: a summary of one number, a row a group, and a column a value of another."
+)
 CHOICES = {"model": "Model", "hardware": "Device", "precision": "Precision", "stack": "Stack"}
 
 
@@ -22,13 +26,16 @@ def everything() -> pd.DataFrame | None:
 
 @st.fragment
 def browse(rows: pd.DataFrame) -> None:
-    chosen = narrowed(rows)
+    chosen = more(narrowed(rows))
     chosen = chosen.iloc[tables.passing(chosen, panels.filters())]
     count = len(chosen)
-    more = f", the first {MOST:,} shown" if count > MOST else ""
-    st.caption(f"{count:,} of {len(rows):,} rows{more}. The files hold all {count:,}.")
+    left = f", the first {MOST:,} shown" if count > MOST else ""
+    st.caption(f"{count:,} of {len(rows):,} rows{left}. The files hold all {count:,}.")
     panels.stored_table(chosen.head(MOST).to_dict("list"))
     saving.downloads(chosen, "stored")
+    if count:
+        st.header("Group and pivot", anchor="group", help=GROUP_HELP)
+        group(chosen)
 
 
 def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -42,9 +49,81 @@ def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
                 bind="query-params",
                 placeholder="all",
             )
-            if values:
-                rows = rows[rows[column].isin(values)]
+            rows = grouping.narrowed(rows, {column: values}, {})
     return rows
+
+
+def more(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that pass filters on whatever other columns a person chooses."""
+    columns = st.multiselect(
+        "Filter by other columns",
+        [column for column in rows if column not in CHOICES],
+        key="stored.columns",
+        bind="query-params",
+        format_func=exports.heading,
+        placeholder="any column",
+    )
+    if not columns:
+        return rows
+    with st.grid(4, min_column_width=200, gap="small"):
+        for column in columns:
+            label = exports.heading(column)
+            if grouping.is_number(rows, column):
+                low = st.number_input(f"{label} from", value=None, key=f"_from.{column}")
+                high = st.number_input(f"{label} to", value=None, key=f"_to.{column}")
+                rows = grouping.narrowed(rows, {}, {column: (low, high)})
+            else:
+                known = sorted(rows[column].dropna().astype(str).unique())
+                values = st.multiselect(label, known, key=f"_any.{column}", placeholder="all")
+                rows = grouping.narrowed(rows, {column: values}, {})
+    return rows
+
+
+def group(rows: pd.DataFrame) -> None:
+    """One row a group, if asked for one column a value of another."""
+    columns = list(rows)
+    with st.grid(4, min_column_width=200, gap="small"):
+        by = st.multiselect(
+            "Group by",
+            columns,
+            default=["hardware"],
+            key="stored.by",
+            bind="query-params",
+            format_func=exports.heading,
+        )
+        across = st.selectbox(
+            "Across",
+            [NONE, *(column for column in columns if column not in by)],
+            key="stored.across",
+            bind="query-params",
+            format_func=lambda each: "nothing" if each == NONE else exports.heading(each),
+            help="Each of its values becomes a column.",
+        )
+        measures = grouping.numbers(rows)
+        measure = st.selectbox(
+            "Measure",
+            measures,
+            index=measures.index("latency_s"),
+            key="stored.measure",
+            bind="query-params",
+            format_func=exports.heading,
+        )
+        summary = st.selectbox(
+            "Summary", grouping.SUMMARIES, key="stored.summary", bind="query-params"
+        )
+    if not by:
+        st.info("Choose at least one column to group by.", icon=":material/table_rows:")
+        return
+    found = grouping.grouped(rows, by, None if across == NONE else across, measure, summary)
+    st.caption(f"{len(found):,} groups of {len(rows):,} rows, in SI units.")
+    st.dataframe(
+        found.rename(columns=exports.heading),
+        hide_index=True,
+        placeholder="–",
+        key="stored.groups",
+        alt=f"{summary} of {exports.heading(measure)}, one group a row",
+    )
+    saving.downloads(found, "groups", name=f"characterize_{summary}_{tables.slug(measure)}")
 
 
 @st.fragment
