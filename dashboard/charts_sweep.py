@@ -59,7 +59,7 @@ def heatmap(
         color=alt.Color("value:Q", scale=kind, legend=legend),
     )
     crosses: alt.Chart = base.transform_filter("datum.outside").mark_point(
-        shape="cross", size=14, opacity=0.5, filled=True, color=alt.ExprRef(_GREY)
+        shape="cross", size=14, opacity=0.5, filled=True, color=alt.ExprRef(_GREY), aria=False
     )
     ring: alt.Chart = base.transform_filter("datum.chosen").mark_rect(
         filled=False, strokeWidth=3, color=alt.ExprRef(_RING), aria=False
