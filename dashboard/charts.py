@@ -9,36 +9,36 @@ Every function names the columns that it reads; ``dashboard.readable`` makes the
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
 from dashboard import palette
+from dashboard.encodings import (
+    LABEL_LIMIT,
+    PADDING,
+    Spread,
+    axis,
+    colour,
+    reference,
+    shape,
+)
 
 ROW_STEP: Final = 30  # pixels a device: a mark and its label, also under a thumb
-LABEL_LIMIT: Final = 168
 RATIO: Final = "×"
 BAND_OPACITY: Final = 0.32
 GHOST_OPACITY: Final = 0.75
 
 PICK: Final = "pick"  # the selection of a bar
-Spread = Literal["even", "decade", "decades"]
-"""How far values lie apart: a linear axis, a logarithmic one of few decades, one of many."""
 
-# Written on a logarithmic axis: 1, 2 and 5 of few decades, 1 of many, or they would run into each other.
-_WRITTEN: Final[dict[str, str]] = {"decade": "[1, 2, 5]", "decades": "[1]"}
-_DIGIT: Final = "+(format(datum.value, '.0e')[0])"
-_PREFIXED: Final = "format(datum.value, '~s')"
-_PLAIN: Final = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
 _PIN_TOOLTIP: Final = [
     alt.Tooltip("pin:N", title="Pinned"),
     alt.Tooltip("device:N", title="Device"),
     alt.Tooltip("pinned_text:N", title="Its value"),
     alt.Tooltip("change_text:N", title="Change from it"),
 ]
-_PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
 
 
 def devices(rows: pd.DataFrame, title: str, unit: str, *, spread: Spread) -> ChartType:
@@ -66,14 +66,14 @@ def speedups(rows: pd.DataFrame, *, spread: Spread) -> ChartType:
     base = _device_base(rows, "Speedup")
     # one stroke a row, as tall as the row: together a line at 1
     line = base.mark_tick(orient="vertical", size=ROW_STEP, thickness=1.5, aria=False)
-    line = line.encode(x=start, color=_reference())
+    line = line.encode(x=start, color=reference())
     stem = base.mark_rule(strokeWidth=2, opacity=0.55)
     marks = _device_marks(rows, "Speedup", RATIO, spread)
     return _by_device(line, stem.encode(x=start, x2="value:Q"), *marks)
 
 
 def _by_device(*layers: alt.Chart) -> ChartType:
-    return alt.layer(*layers).properties(height=alt.Step(ROW_STEP), padding=_PADDING)
+    return alt.layer(*layers).properties(height=alt.Step(ROW_STEP), padding=PADDING)
 
 
 def _device_base(rows: pd.DataFrame, title: str) -> alt.Chart:
@@ -84,7 +84,7 @@ def _device_base(rows: pd.DataFrame, title: str) -> alt.Chart:
             sort=alt.EncodingSortField("order", op="min", order="ascending"),
             axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True),
         ),
-        color=_colour("architecture", ()),
+        color=colour("architecture", ()),
         tooltip=[
             alt.Tooltip("device:N", title="Device"),
             alt.Tooltip("text:N", title=title),
@@ -108,7 +108,7 @@ def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> 
         "value:Q",
         title=heading,
         scale=alt.Scale(zero=True) if spread == "even" else alt.Scale(type="log", nice=True),
-        axis=_axis(unit, spread),
+        axis=axis(unit, spread),
     )
     band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6)
     # without pins these are empty, and an empty mark has no name to be read out: the table has them
@@ -121,9 +121,9 @@ def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> 
     return [
         band.encode(x=alt.X("low:Q", title=heading), x2="high:Q"),
         path.encode(x=before, x2="value:Q"),
-        ghost.encode(x=pinned, shape=_shape(()), tooltip=_PIN_TOOLTIP),
-        letter.encode(x=pinned, text="letter:N", color=_reference(), tooltip=_PIN_TOOLTIP),
-        mark.encode(x=value, shape=_shape(())),
+        ghost.encode(x=pinned, shape=shape(), tooltip=_PIN_TOOLTIP),
+        letter.encode(x=pinned, text="letter:N", color=reference(), tooltip=_PIN_TOOLTIP),
+        mark.encode(x=value, shape=shape()),
     ]
 
 
@@ -150,7 +150,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
             title=f"{title} ({unit})",
             # room for the text behind the longest bar
             scale=alt.Scale(zero=True, padding=0),
-            axis=_axis(unit, "even"),
+            axis=axis(unit, "even"),
         ),
         tooltip=[
             alt.Tooltip("kernel:N", title="Kernel"),
@@ -169,22 +169,22 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     )
     pick = alt.selection_point(name=PICK, fields=["label"], on="click")
     bars = base.mark_bar(height=16, cornerRadiusEnd=4, cursor="pointer").encode(
-        color=_colour("bottleneck", palette.BOTTLENECKS),
+        color=colour("bottleneck", palette.BOTTLENECKS),
         # the sum of the others is no kernel
         opacity=alt.when("datum.rest").then(alt.value(0.55)).otherwise(alt.value(1.0)),
     )
     texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
-        text="end_text:N", color=_reference()
+        text="end_text:N", color=reference()
     )
     before = base.mark_tick(orient="vertical", size=22, thickness=2.5, aria=False).encode(
-        x=alt.X("before:Q", title=f"{title} ({unit})"), color=_reference()
+        x=alt.X("before:Q", title=f"{title} ({unit})"), color=reference()
     )
     # an invisible mark at a third more than the longest bar keeps its text inside the frame
     room = base.mark_point(opacity=0, aria=False).encode(
         x=alt.X("room:Q", title=f"{title} ({unit})")
     )
     return alt.layer(bars.add_params(pick), before, texts, room).properties(
-        height=alt.Step(ROW_STEP), padding=_PADDING
+        height=alt.Step(ROW_STEP), padding=PADDING
     )
 
 
@@ -198,62 +198,12 @@ def key(rows: pd.DataFrame) -> ChartType:
         x=alt.X("place:Q", axis=None, scale=alt.Scale(domain=[-0.1, 4], nice=False))
     )
     marks = base.mark_point(filled=True, size=110, opacity=1.0).encode(
-        color=_colour("architecture", ()), shape=_shape(())
+        color=colour("architecture", ()), shape=shape()
     )
     names = base.mark_text(align="left", dx=10, fontSize=13).encode(
-        text="label:N", color=_reference()
+        text="label:N", color=reference()
     )
     return alt.layer(marks, names).properties(height=22, padding=0).configure_view(stroke=None)
-
-
-def _colour(field: str, shown: tuple[str, ...]) -> alt.Color:
-    """Colour by ``field`` over the whole domain of the palette, with a legend of ``shown`` only."""
-    scale = alt.Scale(domain=list(palette.DOMAIN))
-    return alt.Color(f"{field}:N", scale=scale, title=None, legend=_legend(shown))
-
-
-def _legend(shown: tuple[str, ...]) -> alt.Legend | None:
-    if not shown:
-        return None
-    expression = "upper(datum.label)" if shown == palette.ARCHITECTURES else "datum.label"
-    return alt.Legend(
-        values=list(shown),
-        orient="bottom",
-        title=None,
-        labelExpr=expression,
-        symbolOpacity=1,
-        symbolSize=55,
-        labelFontSize=11,
-        columnPadding=5,  # all of it must fit under the narrow plot of a telephone
-        offset=4,
-    )
-
-
-def _reference() -> alt.ColorDatum:
-    """The colour of a line to compare with; the scale is the one that the other layers set."""
-    return alt.ColorDatum(palette.REFERENCE, type="nominal")
-
-
-def _shape(shown: tuple[str, ...]) -> alt.Shape:
-    # the whole domain, so that Vega-Lite merges this legend with the one for colour
-    scale = alt.Scale(domain=list(palette.DOMAIN), range=list(palette.SHAPES))
-    return alt.Shape("architecture:N", scale=scale, title=None, legend=_legend(shown))
-
-
-def _axis(unit: str, spread: Spread) -> alt.Axis:
-    """An axis whose values are written with an SI prefix and the unit."""
-    # a ratio below 1 is 0.1, not 100 milli
-    written = f"{_PLAIN if unit == RATIO else _PREFIXED} + '{unit}'"
-    if spread == "even":
-        return alt.Axis(labelExpr=written, tickCount=4, grid=True, labelOverlap="greedy")
-    return alt.Axis(
-        labelExpr=f"indexof({_WRITTEN[spread]}, {_DIGIT}) >= 0 ? {written} : ''",
-        gridOpacity=alt.when(f"{_DIGIT} == 1").then(alt.value(1.0)).otherwise(alt.value(0.35)),
-        tickCount=4,
-        grid=True,
-        labelOverlap="greedy",
-        labelSeparation=4,
-    )
 
 
 def places(rows: pd.DataFrame) -> ChartType:
@@ -268,18 +218,18 @@ def places(rows: pd.DataFrame) -> ChartType:
             "bandwidth:Q",
             title="Memory bandwidth (B/s)",
             scale=alt.Scale(type="log", nice=True),
-            axis=_axis("B/s", "decades"),
+            axis=axis("B/s", "decades"),
         ),
         y=alt.Y(
             "peak:Q",
             title="Peak at the usual precision (flop/s)",
             scale=alt.Scale(type="log", nice=True),
-            axis=_axis("", "decades"),
+            axis=axis("", "decades"),
         ),
     )
     marks = base.mark_point(filled=True, size=110).encode(
-        color=_colour("architecture", palette.ARCHITECTURES),
-        shape=_shape(palette.ARCHITECTURES),
+        color=colour("architecture", palette.ARCHITECTURES),
+        shape=shape(shown=palette.ARCHITECTURES),
         opacity=alt.condition("datum.chosen", alt.value(1.0), alt.value(0.8)),
         tooltip=[
             alt.Tooltip("device:N", title="Device"),
@@ -292,8 +242,8 @@ def places(rows: pd.DataFrame) -> ChartType:
         ],
     )
     chosen = base.transform_filter("datum.chosen")
-    ring = chosen.mark_point(size=420, strokeWidth=2).encode(color=_reference())
+    ring = chosen.mark_point(size=420, strokeWidth=2).encode(color=reference())
     name = chosen.mark_text(dy=-20, fontSize=13, fontWeight="bold").encode(
-        text="device:N", color=_reference()
+        text="device:N", color=reference()
     )
-    return alt.layer(marks, ring, name).properties(height=380, padding=_PADDING)
+    return alt.layer(marks, ring, name).properties(height=380, padding=PADDING)

@@ -14,6 +14,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard import palette
+from dashboard.encodings import PADDING, reference
 
 BAR_STEP: Final = 28
 RANK_STEP: Final = 60  # pixels a rank of the graph: a box with two lines of text, and its edges
@@ -22,7 +23,6 @@ LABEL_LIMIT: Final = 190
 BOX_TEXT: Final = "abs(scale('x', 0.92) - scale('x', 0)) - 16"  # pixels a box has for a text
 PICK: Final = "pick"  # the selection of a box: its ``id``
 
-_PADDING: Final = {"left": 0, "top": 6, "right": 6, "bottom": 0}
 _ROUND: Final = "indexof([1], +(format(datum.value, '.0e')[0])) >= 0"
 _DASHES: Final = {
     "peak": [1, 0],
@@ -66,11 +66,11 @@ def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
         ],
     )
     texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
-        x=alt.X("end:Q", title=heading), text="end_text:N", color=_reference()
+        x=alt.X("end:Q", title=heading), text="end_text:N", color=reference()
     )
     room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=heading))
     figure = alt.LayerChart(layer=[bars, texts, room])
-    return figure.properties(height=alt.Step(BAR_STEP), padding=_PADDING)
+    return figure.properties(height=alt.Step(BAR_STEP), padding=PADDING)
 
 
 def roofline(rows: pd.DataFrame) -> alt.LayerChart:
@@ -99,7 +99,7 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
         base.transform_filter("datum.role === 'ceiling'")
         .mark_line(strokeWidth=1.6, aria=False)
         .encode(
-            color=_reference(),
+            color=reference(),
             detail="line:N",
             strokeDash=alt.StrokeDash("style:N", scale=styles, legend=None),
         )
@@ -110,7 +110,7 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
     right = base.transform_filter("datum.role === 'name_right'").mark_text(
         align="right", baseline="bottom", dx=-2, dy=-3, fontSize=11
     )
-    names = [each.encode(text="line:N", color=_reference()) for each in (left, right)]
+    names = [each.encode(text="line:N", color=reference()) for each in (left, right)]
     points = (
         base.transform_filter("datum.role === 'kernel'")
         .mark_point(filled=True, opacity=0.85)
@@ -132,7 +132,7 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
         )
     )
     figure = alt.LayerChart(layer=[lines, *names, points])
-    return figure.properties(height=ROOFLINE_HEIGHT, padding=_PADDING)
+    return figure.properties(height=ROOFLINE_HEIGHT, padding=PADDING)
 
 
 def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
@@ -156,7 +156,7 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
         .mark_line(
             strokeWidth=1.3, opacity=0.75, orient="horizontal", interpolate="monotone", aria=False
         )
-        .encode(detail="edge:N", order="step:Q", color=_reference())
+        .encode(detail="edge:N", order="step:Q", color=reference())
     )
     nodes = base.transform_filter("datum.role === 'node'")
     pick = alt.selection_point(name=PICK, fields=["id"], on="click", clear=False)
@@ -180,11 +180,11 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
     labels = nodes.mark_text(baseline="bottom", dy=-1, fontSize=12, fontWeight="bold", **text)
     details = nodes.mark_text(baseline="top", dy=1, fontSize=11, **text)
     middle = alt.Y("middle:Q", axis=None)  # left out in one layer, Vega-Lite fails to merge axes
-    named = labels.encode(y=middle, text="label:N", color=_reference())
-    detailed = details.encode(y=middle, text="detail:N", color=_reference())
+    named = labels.encode(y=middle, text="label:N", color=reference())
+    detailed = details.encode(y=middle, text="detail:N", color=reference())
     return (
         alt.layer(room, edges, strips, named, detailed, boxes)
-        .properties(height=max(1, ranks) * RANK_STEP, padding=_PADDING)
+        .properties(height=max(1, ranks) * RANK_STEP, padding=PADDING)
         .configure_view(stroke=None)
     )
 
@@ -228,10 +228,6 @@ def _legend(side: Literal["bottom", "top"]) -> alt.Legend:
         symbolSize=80,
         offset=4,
     )
-
-
-def _reference() -> alt.ColorDatum:
-    return alt.ColorDatum(palette.REFERENCE, type="nominal")
 
 
 def _log_axis(unit: str) -> alt.Axis:

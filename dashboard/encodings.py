@@ -18,6 +18,7 @@ ON_COLOUR: Final = "luminance(scale('color', datum.{field})) > 0.179 ? '#000000'
 """Text on a coloured cell: whichever of the two has 4.5:1 or more; they meet at this luminance."""
 
 Spread = Literal["even", "decade", "decades"]
+"""How far values lie apart: a linear axis, a logarithmic one of few decades, one of many."""
 
 # Written on a logarithmic axis: 1, 2 and 5 of few decades, 1 of many, or they would run into each other.
 _WRITTEN: Final[dict[str, str]] = {"decade": "[1, 2, 5]", "decades": "[1]"}
@@ -93,6 +94,6 @@ def _legend(shown: tuple[str, ...]) -> alt.Legend | None:
         symbolOpacity=1,
         symbolSize=55,
         labelFontSize=11,
-        columnPadding=5,
+        columnPadding=5,  # all of it must fit under the narrow plot of a telephone
         offset=4,
     )
