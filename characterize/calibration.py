@@ -47,6 +47,7 @@ def fit(
     start: Mapping[str, float] | None = None,
     *,
     steps: int = STEPS,
+    softness: float = SOFTNESS,
 ) -> Result:
     """Values of the ``free`` parameters with which ``predict`` comes closest to ``measured_s``.
 
@@ -57,6 +58,7 @@ def fit(
         free: names of those that are fitted.
         start: other values to start from, and to keep where they are not free.
         steps: Gauss-Newton steps at most.
+        softness: residuals above it count by their size rather than their square.
     """
     values = {name: parameter.start for name, parameter in known.items()} | dict(start or {})
     origin = np.log([max(values[name], 1e-12) for name in free])
@@ -71,14 +73,16 @@ def fit(
 
     point, damping = origin.copy(), 1e-2
     here = residual(point)
-    cost = _cost(here, point - origin)
+    cost = _cost(here, point - origin, softness)
     for _ in range(steps):
         slope = np.stack([_slope(residual, point, here, i, high) for i in range(len(free))], 1)
         better = False
         for _ in range(5):
-            tried = np.clip(point + _step(slope, here, point - origin, damping), low, high)
+            tried = np.clip(
+                point + _step(slope, here, point - origin, damping, softness), low, high
+            )
             there = residual(tried)
-            new = _cost(there, tried - origin)
+            new = _cost(there, tried - origin, softness)
             if new < cost:
                 better = True
                 break
@@ -102,8 +106,8 @@ def _slope(
     return (residual(moved) - here) / delta
 
 
-def _step(slope: Array, here: Array, away: Array, damping: float) -> Array:
-    weight = 1.0 / np.sqrt(1.0 + (here / SOFTNESS) ** 2)
+def _step(slope: Array, here: Array, away: Array, damping: float, softness: float) -> Array:
+    weight = 1.0 / np.sqrt(1.0 + (here / softness) ** 2)
     normal = slope.T @ (slope * weight[:, None])
     side = -slope.T @ (here * weight) - PRIOR**2 * away
     diagonal = np.diag(normal)
@@ -111,6 +115,6 @@ def _step(slope: Array, here: Array, away: Array, damping: float) -> Array:
     return np.asarray(np.linalg.solve(normal, side))
 
 
-def _cost(residuals: Array, away: Array) -> float:
-    soft = 2.0 * SOFTNESS**2 * (np.sqrt(1.0 + (residuals / SOFTNESS) ** 2) - 1.0)
+def _cost(residuals: Array, away: Array, softness: float) -> float:
+    soft = 2.0 * softness**2 * (np.sqrt(1.0 + (residuals / softness) ** 2) - 1.0)
     return float(soft.sum() + ((PRIOR * away) ** 2).sum())

@@ -32,7 +32,7 @@ _PER_SAMPLE = (
     "macs", "worked_macs", "vector_flops", "transcendentals", "input_elements", "other_elements",
     "output_elements", "fixed_read_bytes", "fixed_write_bytes", "intermediate_elements",
     "input_distance", "other_distance", "entering_elements",
-    "sliced_elements", "images", "chunks",
+    "sliced_elements", "turned_elements", "images", "chunks",
 )  # fmt: skip
 
 
@@ -94,6 +94,7 @@ class KernelColumns:
     input_weight_distance: Array = field(default_factory=_none)  # weights moved since then
     other_weight_distance: Array = field(default_factory=_none)
     sliced_elements: Array = field(default_factory=_none)  # read of part of a larger value
+    turned_elements: Array = field(default_factory=_none)  # read across their order in memory
     images: Array = field(default_factory=_none)  # that a convolution reads, 0 elsewhere
     plain: Array = field(default_factory=_none)  # [K, 1] 1: a convolution of a permuted view
     rearranging: Array = field(default_factory=_none)  # [K, 1] operators that move single elements

@@ -15,7 +15,7 @@ import numpy as np
 from characterize import costs, reuse
 from characterize.columns import KINDS, Array, Grid, KernelColumns, on_grid, spread, stacked
 from characterize.loop_facts import loop_facts
-from characterize.lowering import WIDE
+from characterize.lowering import WIDE, turned
 from characterize.records import (
     Cost,
     Count,
@@ -198,37 +198,13 @@ def _entering(graph: Graph, binder: Binder) -> Count:
 
 
 _FIELDS = [
-    "macs",
-    "worked_macs",
-    "vector_flops",
-    "transcendentals",
-    "m",
-    "n",
-    "k",
-    "groups",
-    "kernel_area",
-    "stride",
-    "input_elements",
-    "other_elements",
-    "weight_elements",
-    "output_elements",
-    "fixed_read_bytes",
-    "fixed_write_bytes",
-    "intermediate_elements",
-    "row_elements",
-    "masked",
-    "batch_norms",
-    "derived",
-    "computed_weights",
-    "beside_grouped",
-    "sliced_elements",
-    "kernel_extent",
-    "images",
-    "plain",
-    "rearranging",
-    "chunks",
-    "run",
-]
+    "macs", "worked_macs", "vector_flops", "transcendentals", "m", "n", "k", "groups",
+    "kernel_area", "stride", "input_elements", "other_elements", "weight_elements",
+    "output_elements", "fixed_read_bytes", "fixed_write_bytes", "intermediate_elements",
+    "row_elements", "masked", "batch_norms", "derived", "computed_weights", "beside_grouped",
+    "sliced_elements", "turned_elements", "kernel_extent", "images", "plain", "rearranging",
+    "chunks", "run",
+]  # fmt: skip
 _HISTORY = [
     "input_distance",
     "other_distance",
@@ -322,11 +298,14 @@ def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
     weights: Count = 0
     fixed: Count = 0
     sliced: Count = 0
+    across: Count = 0
     for place, traffic in enumerate(row.reads):
         numel = _moved(row, traffic, priced, binder, reading=True)
         if traffic.value is not traffic.source and not traffic.weight:
             whole = _numel(traffic.source.shape, binder)
             sliced = sliced + numel * (numel < whole)
+            if turned(traffic.value.shape, traffic.source.shape):
+                across = across + numel
         if traffic.value.dtype not in _FLOATS:
             fixed = fixed + numel * _FIXED_BYTES.get(traffic.value.dtype, 8)
         elif traffic.weight:
@@ -344,6 +323,7 @@ def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
         "weight_elements": weights,
         "fixed_read_bytes": fixed,
         "sliced_elements": sliced,
+        "turned_elements": across,
     }
 
 

@@ -11,6 +11,7 @@ import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,13 +19,24 @@ from numpy.typing import NDArray
 
 from characterize import calibration, errors, evidence
 from characterize.columns import Array, KernelColumns
-from characterize.hardware import Fit, Profile, cpu, cpu_kernels, gpu, gpu_kernels, parameters
+from characterize.hardware import (
+    Fit,
+    Profile,
+    clocks,
+    cpu,
+    cpu_kernels,
+    gpu,
+    gpu_kernels,
+    parameters,
+)
 from characterize.records import Architecture, Confidence, Precision, Stack
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEAST: Final = 5  # measurements of a device and stack below which nothing is fitted
+SOFTNESS: Final = MappingProxyType({Architecture.GPU: 0.05})
+"""Of the fit, by architecture: smaller where a few families are far off and should not pull."""
 _EIGHTY_PERCENT: Final = 1.2815515655446004
 
 
@@ -135,16 +147,7 @@ def predictor(samples: Samples, profile: Profile, precision: Precision) -> calib
     columns, starts, count = samples.columns, samples.starts, samples.columns.count
     fixed = profile.inference_overhead_s
     if profile.architecture is Architecture.GPU:
-        device = gpu_kernels.Device.of(profile, precision)
-        kernels = np.add.reduceat(count[:, 0], starts)
-
-        def of_gpu(values: Mapping[str, float]) -> Array:
-            seconds = (gpu_kernels.kernel_times(columns, device, values).kernel_s * count)[:, 0]
-            whole = np.add.reduceat(seconds, starts)
-            host, power = kernels * values["dispatch"], gpu.DISPATCH_SHARPNESS
-            return np.asarray((whole**power + host**power) ** (1.0 / power) + fixed)
-
-        return of_gpu
+        return _gpu_predictor(samples, profile, precision)
     if profile.architecture is not Architecture.CPU:
         msg = f"Only CPUs and GPUs can be calibrated so far; {profile.name} is none."
         raise errors.UnsupportedError(msg)
@@ -157,21 +160,64 @@ def predictor(samples: Samples, profile: Profile, precision: Precision) -> calib
     return of_cpu
 
 
+def _gpu_predictor(samples: Samples, profile: Profile, precision: Precision) -> calibration.Predict:
+    """Seconds of every measurement on a GPU, at the clock that its power limit sustains."""
+    columns, starts, count = samples.columns, samples.starts, samples.columns.count
+    device, budget = gpu_kernels.Device.of(profile, precision), clocks.Budget.of(profile)
+    energy, segment = gpu.energies(columns, profile, precision), samples.segment
+    operations_j = np.add.reduceat((energy.operations_j * count)[:, 0], starts)
+    bytes_j = np.add.reduceat((energy.bytes_j * count)[:, 0], starts)
+    launches, power = np.add.reduceat(count[:, 0], starts), gpu.DISPATCH_SHARPNESS
+
+    def predict(values: Mapping[str, float]) -> Array:
+        full = gpu_kernels.kernel_times(columns, device, values)
+
+        def seconds(clock: Array, which: NDArray[np.int64]) -> tuple[Array, Array]:
+            every = np.ones(len(starts))
+            every[which] = clock
+            kernel = gpu_kernels.clocked(full, every[segment][:, None]).kernel_s
+            busy = np.add.reduceat((kernel * count)[:, 0], starts)
+            step = (busy**power + (launches * values["dispatch"]) ** power) ** (1.0 / power)
+            return step[which], busy[which]
+
+        clock = clocks.sustained(clocks.Load(operations_j, bytes_j, seconds), budget, len(starts))
+        step, _ = seconds(clock, np.arange(len(starts)))
+        return np.asarray(step + profile.inference_overhead_s)
+
+    return predict
+
+
 def calibrate(
-    samples: Samples, profile: Profile, table: str, precision: Precision, *, hold: bool = True
+    samples: Samples,
+    profile: Profile,
+    table: str,
+    precision: Precision,
+    *,
+    hold: bool = True,
+    split: str = "",
 ) -> Calibration:
-    """Fit one table of a profile, and find its error on families held back."""
+    """Fit one table of a profile, and find its error on families held back.
+
+    Args:
+        samples: what was measured.
+        profile: the device.
+        table: the table that is fitted: ``eager``, ``eager_nchw``, ``compiled``.
+        precision: that of the measurements.
+        hold: whether to hold halves of the families back.
+        split: another text halves the families otherwise.
+    """
     known = parameters.CPU if profile.architecture is Architecture.CPU else parameters.GPU
     key = parameters.table_key(profile.architecture.value, table)
     free, start = parameters.FREE[key], parameters.STARTS.get(key, {})
 
     def fitted_on(part: Samples) -> calibration.Result:
         predict = predictor(part, profile, precision)
-        return calibration.fit(predict, part.measured_s, known, free, start)
+        soft = SOFTNESS.get(profile.architecture, calibration.SOFTNESS)
+        return calibration.fit(predict, part.measured_s, known, free, start, softness=soft)
 
     whole = fitted_on(samples)
     held = None
-    first = half(samples.families)
+    first = half(samples.families, split)
     if hold and min(first.sum(), (~first).sum()) >= LEAST:
         held = np.empty(len(first))
         predict = predictor(samples, profile, precision)
@@ -182,11 +228,21 @@ def calibrate(
     return Calibration(table, chosen, whole.residuals, held)
 
 
-def half(families: Sequence[str]) -> NDArray[np.bool_]:
-    """Every second family, in an order that depends on the names alone."""
-    names = sorted({*families}, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+def half(families: Sequence[str], split: str = "") -> NDArray[np.bool_]:
+    """Every second family, in an order that depends on the names alone (and on ``split``)."""
+
+    def order(name: str) -> str:
+        return hashlib.sha256((split + name).encode()).hexdigest()
+
+    names = sorted({*families}, key=order)
     first = {*names[::2]}
     return np.array([name in first for name in families])
+
+
+def whole_values(found: Calibration, profile: Profile) -> dict[str, float]:
+    """A calibration's numbers, and the starting values of all others of its execution model."""
+    known = parameters.CPU if profile.architecture is Architecture.CPU else parameters.GPU
+    return {name: parameter.start for name, parameter in known.items()} | dict(found.values)
 
 
 def applied(profile: Profile, found: Calibration, source: str, today: datetime.date) -> Profile:

@@ -77,23 +77,44 @@ _WIDENED: Final = frozenset(
         "log1p",
         "rsqrt",
         "reciprocal",
+        "norm",
+        "softplus",
+        "cdist",
+    ]
+)
+"""Autocast casts the inputs of these to fp32."""
+
+_ACCUMULATED: Final = frozenset(
+    [
         "softmax",
         "_softmax",
         "log_softmax",
         "_log_softmax",
         "linalg_vector_norm",
-        "norm",
         "cumsum",
         "cumprod",
         "sum",
         "prod",
-        "softplus",
-        "cdist",
     ]
 )
-"""Autocast runs these in fp32."""
+"""Autocast asks these for fp32 results: they read half precision, no kernel casts for them."""
+
+_JOINED: Final = frozenset(["cat", "concat", "concatenate", "stack"])
+_TOKENS: Final = frozenset(["linear", "addmm", "mm", "bmm", "layer_norm", "softmax", "_softmax"])
+"""What these make is laid out as their output's shape says, whatever the input was."""
 
 _Item = TypeVar("_Item")
+
+
+def turned(shape: Shape, source: Shape) -> bool:
+    """Whether a view's innermost dimension is another one of what it shows: a transposed matrix.
+
+    >>> turned((2, 768, 196), (2, 196, 768)), turned((2, 197, 768), (2, 197, 12, 64))
+    (True, False)
+    """
+    if len(shape) < 3 or len(source) < 3 or shape[-1] == source[-1] or source[-1] == 1:
+        return False
+    return any(shape[-1] == dim for dim in source[:-1])
 
 
 @dataclass(frozen=True)
@@ -129,6 +150,8 @@ class _Lowering:
     origin: list[int] = field(default_factory=list)
     wide: set[int] = field(default_factory=set)  # source values in fp32 under autocast
     made: dict[int, int] = field(default_factory=dict)  # value -> its cast
+    images: set[int] = field(default_factory=set)
+    readers: dict[int, set[str]] = field(default_factory=dict)  # value -> what reads it
     current: int = 0
     storages: int = 0
 
@@ -143,10 +166,18 @@ class _Lowering:
                 for index, value in enumerate(self.values)
                 if value.source == index and value.dtype in _FLOATS and index not in produced
             }
+        self.readers = {out: set() for op in self.graph.operators for out in op.outputs}
+        for operator in self.graph.operators:
+            for value in operator.inputs:
+                self.readers.setdefault(self.values[value].source, set()).add(
+                    base_name(operator.name)
+                )
         for index, operator in enumerate(self.graph.operators):
             self.current = index
-            for each in self._attention(operator):
-                self._operator(each)
+            self._follow(operator)
+            parts = self._attention(operator)
+            for each in parts:
+                self._operator(each, inside=len(parts) > 1)
         if self.autocast:
             self.values = [
                 replace(value, dtype=WIDE if value.source in self.wide else _HALF)
@@ -181,16 +212,21 @@ class _Lowering:
 
     # one operator
 
-    def _operator(self, operator: Operator) -> None:
+    def _operator(self, operator: Operator, *, inside: bool) -> None:
+        """Add an operator; one ``inside`` another's implementation is out of autocast's reach."""
+        base = base_name(operator.name)
+        if base == "linear" and not self.shared:
+            operator = self._contiguous(operator)
         if not self.autocast:
             self._emit(operator)
             return
-        base = base_name(operator.name)
-        if base in _NARROW:
+        if inside or base in _NARROW or self._joined_narrow(base, operator):
             self._emit(self._cast(operator, to_wide=False))
             return
         if base in _WIDENED:
             operator = self._cast(operator, to_wide=True)
+            self.wide.update(operator.outputs)
+        elif base in _ACCUMULATED:
             self.wide.update(operator.outputs)
         elif (operator.inplace and operator.inputs) or base in ("batch_norm", "native_batch_norm"):
             if self._is_wide(operator.inputs[0]):
@@ -198,6 +234,38 @@ class _Lowering:
         elif self._promotes(operator.inputs):
             self.wide.update(operator.outputs)
         self._emit(operator)
+
+    def _joined_narrow(self, base: str, operator: Operator) -> bool:
+        """A compiler casts before it joins what only library calls read: the cast is no pass."""
+        if not self.shared or base not in _JOINED:
+            return False
+        readers = self.readers[operator.outputs[0]]
+        return bool(readers) and readers <= _NARROW
+
+    def _follow(self, operator: Operator) -> None:
+        """Remember which values are images: what convolutions make, and what is made of it alike."""
+        base = base_name(operator.name)
+        values = self.values
+        image = base in _CONVOLUTIONS or any(
+            values[v].source in self.images for v in operator.inputs
+        )
+        if image and base not in _TOKENS:
+            self.images.update(out for out in operator.outputs if len(values[out].shape) == 4)
+
+    def _contiguous(self, operator: Operator) -> Operator:
+        """A product copies an input whose innermost dimension is not that of its memory.
+
+        Images are left out: their memory may be in either order (channels-last or not).
+        """
+        place = operator.arguments.index("input") if "input" in operator.arguments else 0
+        value = self.values[operator.inputs[place]]
+        source = self.values[value.source]
+        if value.source in self.images or not turned(value.shape, source.shape):
+            return operator
+        copied = self._value(value.shape, value.role)
+        self._append(self._make("aten.clone", (operator.inputs[place],), copied))
+        inputs = (*operator.inputs[:place], copied, *operator.inputs[place + 1 :])
+        return replace(operator, inputs=inputs)
 
     def _is_wide(self, value: int) -> bool:
         return self.values[value].source in self.wide
@@ -265,13 +333,13 @@ class _Lowering:
         role = self.values[operator.outputs[0]].role
         scaled_q = self._value(shape, role)
         scaled_k = self._value(keys, role)
-        turned = self._value((*keys[:-2], keys[-1], keys[-2]), role, scaled_k)
+        across = self._value((*keys[:-2], keys[-1], keys[-2]), role, scaled_k)
         scores = self._value((*shape[:-1], keys[-2]), role)
         weights = self._value((*shape[:-1], keys[-2]), role)
         found = [
             self._make("aten.mul", (query,), scaled_q),
             self._make("aten.mul", (key,), scaled_k),
-            self._make("aten.matmul", (scaled_q, turned), scores),
+            self._make("aten.bmm", (scaled_q, across), scores, "self mat2"),
         ]
         if "attn_mask" in named:
             masked = self._value((*shape[:-1], keys[-2]), role)
@@ -279,7 +347,8 @@ class _Lowering:
             scores = masked
         softmax = self._make("aten._softmax", (scores,), weights)
         found.append(replace(softmax, attributes=Frozen(dim=-1, half_to_float=False)))
-        found.append(self._make("aten.matmul", (weights, value), operator.outputs[0]))
+        output = operator.outputs[0]
+        found.append(self._make("aten.bmm", (weights, value), output, "self mat2"))
         return found
 
 

@@ -28,9 +28,8 @@ PLAIN_CPU = {name: p.start for name, p in parameters.CPU.items()} | {
     "single_cycles": 10.0, "narrow_groups": 3.0, "weight_cycles": 8.0, "call_product": 1e-5,
     "call_small": 2e-5, "call_convolution": 3e-5, "call_loop": 4e-6, "fork": 26e-6,
 }  # fmt: skip
-CARD = gpu_kernels.Device(
-    1e14, 2e13, 1e12, 0.0, 100.0, 2.0
-)  # 100 Tflop/s, 1 TB/s, no cache, 100 SMs
+# 100 Tflop/s, 1 TB/s, no cache, 100 multiprocessors at 1.5 GHz
+CARD = gpu_kernels.Device(1e14, 2e13, 1e12, 0.0, 100.0, 2.0, 1.5e11)
 PROCESSOR = cpu_kernels.Device(  # 1 Tflop/s on 14 cores of 1 GHz, 100 GB/s, no cache, 16 lanes
     1e12, 1e12, 1e12 / 14, 1e11, 0.0, 16.0, 4.0, 14.0, 1e9
 )
@@ -77,8 +76,9 @@ def test_attention_on_a_gpu_by_hand():
 
 def test_a_cache_serves_what_was_just_written():
     near = kernel(KernelKind.ELEMENTWISE, input_elements=1e6, output_elements=0)
-    device = gpu_kernels.Device(1e14, 2e13, 1e12, 1e7, 100.0, 2.0)
-    known = {**PLAIN_GPU, "cache_share": 1.0, "cache_gain": 4.0}
+    # 1 TB/s of memory, 4 TB/s of cache: 100 multiprocessors x 40 B a clock of 1 GHz
+    device = gpu_kernels.Device(1e14, 2e13, 1e12, 1e7, 100.0, 2.0, 1e11)
+    known = {**PLAIN_GPU, "cache_share": 1.0, "cache_rate": 40.0}
     far = gpu_kernels.memory_s(near, device, known).item()
     assert far == pytest.approx(2e6 / 5e11)
     # touched 5e6 elements = 1e7 B ago, as much as the cache: half hits, each at 4 times the rate
@@ -86,6 +86,43 @@ def test_a_cache_serves_what_was_just_written():
     assert gpu_kernels.memory_s(touched, device, known).item() == pytest.approx(
         far * (1 - 0.5 * 0.75)
     )
+
+
+def test_a_row_of_a_layer_norm_takes_clocks_beside_its_bytes():
+    # 1000 rows of 100 elements, 300 clocks each on 100 multiprocessors at 1.5 GHz, and 4e5 B
+    rows = kernel(KernelKind.LAYER_NORM, input_elements=1e5, output_elements=1e5)
+    rows = KernelColumns(**{**rows.__dict__, "row_elements": np.array([[100.0]])})
+    known = {**PLAIN_GPU, "layer_norm_row": 300.0, "memory_layer_norm": 1.0, "overlap": 4.0}
+    got = gpu_kernels.kernel_times(rows, CARD, known)
+    assert got.compute_s.item() == pytest.approx(1000 * 300 / (100 * 1.5e9))
+    assert got.kernel_s.item() == pytest.approx(1000 * 300 / 1.5e11 + 4e5 / 5e11 + 2e-6)
+
+
+def test_copies_into_another_layout_come_beside_the_kernel():
+    # a dense convolution in NCHW: half of (input + output) twice more, and three more kernels
+    known = {**PLAIN_GPU, "layout_dense": 0.5, "layout_kernels": 3.0}
+    dense = product(1e4, 64, 576, kernel_area=9.0)
+    dense = KernelColumns(
+        **{**dense.__dict__, "kind": np.array([KINDS.index(KernelKind.CONVOLUTION)])}
+    )
+    with_copies, without = (
+        gpu_kernels.kernel_times(dense, CARD, each).kernel_s.item() for each in (known, PLAIN_GPU)
+    )
+    copies = 2 * 0.5 * (1e4 * 576 + 1e4 * 64) * 2 / 5e11
+    assert with_copies - without == pytest.approx(copies + 3 * 2e-6)
+
+
+def test_depthwise_kernels_slow_down_beyond_32_bit_offsets():
+    known = {**PLAIN_GPU, "huge": 3.0}
+    small, large = (
+        gpu_kernels.kernel_times(
+            kernel(KernelKind.DEPTHWISE_CONVOLUTION, input_elements=n, output_elements=n),
+            CARD,
+            known,
+        ).memory_s.item()
+        for n in (2.0**31, 2.0**31 + 2)
+    )
+    assert large == pytest.approx(3 * small)
 
 
 def test_the_host_binds_a_step_of_many_small_kernels():

@@ -52,7 +52,7 @@ def kernel(kind: KernelKind, **sizes: float) -> KernelColumns:
 
 # Engines
 
-DEVICE = gpu_kernels.Device(1e14, 1e13, 1e12, 0.0, 100.0, 1.0)  # 100 Top/s, 1 TB/s, 100 SMs
+DEVICE = gpu_kernels.Device(1e14, 1e13, 1e12, 0.0, 100.0, 1.0, 1.5e11)  # 100 Top/s, 1 TB/s, 100 SMs
 PRODUCT = kernel(KernelKind.LINEAR, m=12800, n=1280, k=1024, macs=12800 * 1280 * 1024)
 
 
@@ -96,7 +96,7 @@ def test_no_kernel_of_an_engine_is_shorter_than_the_shortest():
 def test_half_precision_draws_twice_as_much_a_product_at_half_the_rate():
     # 2 bytes at half the peak: the same power, so the same clock, so twice the time
     values = known(mac_j=3e-12)
-    half = gpu_kernels.Device(5e13, 1e13, 1e12, 0.0, 100.0, 2.0)
+    half = gpu_kernels.Device(5e13, 1e13, 1e12, 0.0, 100.0, 2.0, 1.5e11)
     one = gpu_engine.kernel_times(PRODUCT, DEVICE, values, 100.0).compute_s
     two = gpu_engine.kernel_times(PRODUCT, half, values, 100.0).compute_s
     assert two == pytest.approx(2.0 * one)

@@ -88,8 +88,57 @@ def test_attention_on_five_dimensions_falls_apart():
     graph = costs.priced(Graph("five", table, (attention,), (0, 1, 2), (3,)))
     found = lowering.lower(fusion.fuse(graph, Stack.EAGER), autocast=False, split_bias=False)
     assert [o.name for o in found.graph.graph.operators] == [
-        "aten.mul", "aten.mul", "aten.matmul", "aten._softmax", "aten.matmul"]  # fmt: skip
+        "aten.mul", "aten.mul", "aten.bmm", "aten._softmax", "aten.bmm"]  # fmt: skip
     assert found.owner == (0,) * 5
+
+
+def test_attention_that_falls_apart_does_its_products_and_casts_nothing_inside():
+    shape = (2, 16, 8)
+    table = values(*[(shape, Role.INPUT)] * 3, (shape, Role.ACTIVATION))
+    attention = Operator("aten.scaled_dot_product_attention", (0, 1, 2), (3,),
+                         ("query", "key", "value"))  # fmt: skip
+    graph = costs.priced(Graph("three", table, (attention,), (0, 1, 2), (3,)))
+    columns = features.columns(fusion.fuse(graph, Stack.EAGER)).kernels
+    launched, _ = columns.launched(autocast=True, split_bias=True)
+    assert (launched.macs * launched.count).sum() == 2 * 2 * 16 * 16 * 8
+    found = lowering.lower(fusion.fuse(graph, Stack.EAGER), autocast=True, split_bias=True)
+    # the three inputs; the softmax between the products runs in half precision
+    assert names(found.graph.graph)["aten._to_copy"] == 3
+
+
+def test_softmax_reads_half_precision_and_writes_fp32():
+    table = values(((4, 6), Role.INPUT), ((4, 6), Role.ACTIVATION), ((6, 6), Role.PARAMETER),
+                   ((4, 6), Role.ACTIVATION))  # fmt: skip
+    operators = (
+        Operator("aten.linear", (0, 2), (1,), ("input", "weight")),
+        Operator("aten.softmax", (1,), (3,), ("self",), Frozen(dim=-1)),
+    )
+    graph = costs.priced(Graph("soft", table, operators, (0,), (3,)))
+    found = lowering.lower(fusion.fuse(graph, Stack.EAGER), autocast=True, split_bias=True)
+    assert names(found.graph.graph)["aten._to_copy"] == 2  # input and weight of the product
+    assert found.graph.graph.values[3].dtype == lowering.WIDE
+
+
+@pytest.mark.parametrize(("stack", "copies"), [(Stack.EAGER, 1), (Stack.COMPILED, 0)])
+def test_a_product_of_a_transposed_input_copies_it_first(stack, copies):
+    table = (
+        Value((2, 5, 8), "float32", Role.INPUT, 0, 0),
+        Value((2, 5, 8), "float32", Role.ACTIVATION, 1, 1),
+        Value((2, 8, 5), "float32", Role.ACTIVATION, 1, 1),  # shows value 1
+        Value((7, 5), "float32", Role.PARAMETER, 3, 3),
+        Value((2, 8, 7), "float32", Role.ACTIVATION, 4, 4),
+    )
+    operators = (
+        Operator("aten.relu", (0,), (1,), ("self",)),
+        Operator("aten.linear", (2, 3), (4,), ("input", "weight")),
+    )
+    graph = costs.priced(Graph("mixer", table, operators, (0,), (4,)))
+    found = lowering.lower(fusion.fuse(graph, stack), autocast=False, split_bias=False)
+    assert names(found.graph.graph)["aten.clone"] == copies
+    launched, _ = features.columns(fusion.fuse(graph, stack)).kernels.launched(
+        autocast=False, split_bias=False
+    )
+    assert launched.turned_elements.max() == 2 * 8 * 5  # read across its order in memory
 
 
 def test_launched_kernels_do_the_work_of_the_fused_ones(network):

@@ -20,7 +20,7 @@ above the clock that their peak is stated for. No kernel is faster than its oper
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -35,6 +35,8 @@ from characterize.hardware.roofline import traffic, work
 from characterize.records import Precision, Stack
 
 DISPATCH_SHARPNESS: Final = 4.0
+HOST_GAIN: Final = 0.93
+"""Time of the host's work from one year's machines to the next: single threads gain 7 % a year."""
 
 
 @execution_model("simt_waves")
@@ -61,7 +63,7 @@ def simt_waves(
     )
     shape = energy.bytes_j.shape
     clock = clocks.sustained(load, budget, shape[1])
-    times = full if clock.min() == 1.0 else clocked(full, clock, known)
+    times = full if clock.min() == 1.0 else clocked(full, clock)
     step = step_factor(launched.repeats, times.kernel_s, known["dispatch"])
     compute, memory, kernel = (
         folded(part, shares) for part in (times.compute_s, times.memory_s, times.kernel_s)
@@ -112,10 +114,9 @@ def step_seconds(
     count: Array, full: Times, clock: Array, which: NDArray[np.int64], known: Efficiencies
 ) -> tuple[Array, Array]:
     """Seconds of a step, and of its kernels, at a clock, for some of the configurations."""
-    wide = full.compute_s.shape[1] > 1
-    parts = (full.compute_s, full.memory_s, full.kernel_s)
-    some = Times(*(part[:, which] if wide else part for part in parts))
-    kernel = clocked(some, clock, known).kernel_s
+    parts = (getattr(full, each.name) for each in fields(full))
+    some = Times(*(part[:, which] if part.shape[1] > 1 else part for part in parts))
+    kernel = clocked(some, clock).kernel_s
     busy = (count * kernel).sum(axis=0)
     return busy * step_factor(count, kernel, known["dispatch"]), busy
 
@@ -149,7 +150,7 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     if fitted is not None and fitted.values.keys() & parameters.GPU.keys():
         values |= fitted.values
     else:
-        values |= _borrowed(profile, table)
+        values |= _borrowed(profile, table, values)
         if "RTX" not in profile.title:
             values["clock"] = min(1.0, values["clock"])
             if table.startswith("eager") and not _hopper(profile):
@@ -158,17 +159,19 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     return values
 
 
-def _borrowed(profile: Profile, table: str) -> Mapping[str, float]:
+def _borrowed(profile: Profile, table: str, values: Efficiencies) -> Mapping[str, float]:
     """Fitted numbers of the measured card nearest in kind: HBM with fp8 means Hopper and after.
 
-    The host's share is that of the RTX card all the same: the H100 was measured on a slow host.
+    The host's share is that of the RTX card all the same (the H100 was measured on a slow host),
+    less for a newer card: it is run in a newer machine.
     """
     card = "nvidia_rtx_3090" if table.startswith("eager") else "nvidia_rtx_4090"
-    values = _fitted(card, table)
+    found = {**values, **_fitted(card, table)}
+    host = found["dispatch"]
     if _hopper(profile):
-        host = {"dispatch": values["dispatch"]} if "dispatch" in values else {}
-        values = _fitted("nvidia_h100_sxm", table) | host
-    return values
+        found |= _fitted("nvidia_h100_sxm", table)
+    newer = (profile.year or 0) - (catalogue.load(card).year or 0)
+    return {**found, "dispatch": host * HOST_GAIN ** max(0, newer)}
 
 
 def _hopper(profile: Profile) -> bool:

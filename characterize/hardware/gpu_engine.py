@@ -64,6 +64,9 @@ _NEUTRAL: Final[Mapping[str, float]] = MappingProxyType(
         "attention_depth": 0.0,
         "depthwise_bytes": 0.0,
         "layer_norm_row": 0.0,
+        "turned": 0.0,
+        "cache_share": 0.7,
+        "cache_gain": 3.0,
     }
 )
 """Nothing that an eager kernel does beside its work; loads and start of a tile as usual."""
@@ -99,7 +102,7 @@ def kernel_times(
     compute_s = full.compute_s * _slowed(columns, device, known, full.compute_s, budget_w)
     kernel_s = smooth_maximum(compute_s, full.memory_s, known["overlap"])
     kernel_s = smooth_maximum(kernel_s, np.full((1, 1), known["shortest"]), known["overlap"])
-    return Times(compute_s, full.memory_s, kernel_s + known["launch"])
+    return replace(full, compute_s=compute_s, kernel_s=kernel_s + known["launch"])
 
 
 def _slowed(

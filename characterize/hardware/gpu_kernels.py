@@ -6,7 +6,7 @@ The equations stand at the head of `gpu`, which adds the kernels up to networks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -20,9 +20,14 @@ from characterize.hardware.roofline import TRANSCENDENTAL_FLOPS, smooth_maximum
 from characterize.records import KernelKind, Precision
 
 TILES: Final = ((256, 128), (128, 128), (128, 64), (64, 64), (128, 32), (64, 32))
+MOST_CACHE_GAIN: Final = 6.0
+VECTOR_FLOPS_A_CLOCK: Final = 256.0  # of a multiprocessor: 128 lanes
 HUGE_ELEMENTS: Final = 2.0**31
 _K = KernelKind
+_INDEXED: Final = (_K.DEPTHWISE_CONVOLUTION, _K.BATCH_NORM, _K.COPY)  # slower with 64-bit offsets
 _LIBRARY_AREAS: Final = (1.0, 9.0, 25.0, 49.0)  # depthwise kernels that cuDNN has a fast path for
+
+_SEVEN: Final = 49.0  # their own kernel in channels-last, none in the other format
 
 Efficiencies = Mapping[str, float]
 Mask = NDArray[np.bool_]
@@ -38,19 +43,34 @@ class Device:
     cache_bytes: float
     multiprocessors: float
     element_bytes: float
+    clocks_per_s: float  # of all multiprocessors together, at the clock of the peak
+    cache_bytes_per_s: float = 0.0  # of the second-level cache; 0 where it is not known
+
+    def cache_gain(self, bytes_per_clock: float) -> float:
+        """Bandwidth of the cache over that of memory, from a rate a multiprocessor if not known."""
+        rate = self.cache_bytes_per_s or self.clocks_per_s * bytes_per_clock
+        return float(np.clip(rate / self.bytes_per_s, 1.0, MOST_CACHE_GAIN))
 
     @classmethod
     def of(cls, profile: Profile, precision: Precision) -> Device:
-        """The device in a precision; a profile without multiprocessors gets one for 0.5 Tflop/s."""
-        vector = profile.vector_peak(precision)
+        """The device in a precision.
+
+        A profile without multiprocessors gets one for 1 Tflop/s of the matrix peak; one without
+        their clock too runs 256 vector operations a clock on each.
+        """
+        vector, peak = profile.vector_peak(precision), profile.peak(precision)
         cache = profile.number("on_chip.l2_bytes", profile.on_chip_capacity_bytes)
+        units = profile.units
+        rated = units.get("clock_peak_hz", units.get("clock_boost_hz", 0.0))
         return cls(
-            matrix_flops_per_s=profile.peak(precision),
+            matrix_flops_per_s=peak,
             vector_flops_per_s=vector,
             bytes_per_s=profile.memory_bytes_per_s,
             cache_bytes=cache if np.isfinite(cache) else 0.0,
-            multiprocessors=profile.units.get("sms", max(1.0, vector / 0.5e12)),
+            multiprocessors=units.get("sms", max(1.0, peak / 1e12)),
             element_bytes=precision.bytes,
+            clocks_per_s=units.get("sms", 0.0) * rated or vector / VECTOR_FLOPS_A_CLOCK,
+            cache_bytes_per_s=profile.on_chip_bytes_per_s or 0.0,
         )
 
 
@@ -60,31 +80,36 @@ class Times:
 
     compute_s: Array
     memory_s: Array
-    kernel_s: Array  # both, overlapped, and the launch
+    beside_s: Array  # what overlaps with neither: copies into another layout, gaps between kernels
+    sharpness: Array  # of the maximum of compute and memory
+    kernel_s: Array  # all of it
 
     def flat(self, columns: KernelColumns) -> Times:
         """The same over all configurations of a grid, one after another."""
-        parts = (self.compute_s, self.memory_s, self.kernel_s)
-        return Times(*(columns.flat(part) for part in parts))
+        own = (getattr(self, each.name) for each in fields(self))
+        return Times(*(columns.flat(part) for part in own))
 
 
 def kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) -> Times:
     """Seconds that each launched kernel takes."""
-    compute = compute_s(columns, device, known)
-    memory = memory_s(columns, device, known)
     largest = np.maximum(columns.input_elements, columns.output_elements)
-    huge = np.where(largest > HUGE_ELEMENTS, known["huge"], 1.0)
-    compute, memory = np.broadcast_arrays(compute * huge, memory * huge)
-    return Times(
-        compute, memory, smooth_maximum(compute, memory, known["overlap"]) + known["launch"]
+    slow = (largest > HUGE_ELEMENTS) & columns.is_kind(*_INDEXED)
+    huge = np.where(slow, known["huge"], 1.0)
+    compute, memory, beside = np.broadcast_arrays(
+        compute_s(columns, device, known) * huge,
+        memory_s(columns, device, known) * huge,
+        beside_s(columns, device, known),
     )
+    waiting = (columns.row_elements > 0) & (known["layer_norm_row"] > 0)
+    sharpness = np.where(waiting, 1.0, known["overlap"])
+    return clocked(Times(compute, memory, beside, sharpness, compute), np.ones(1))
 
 
-def clocked(times: Times, clock: Array, known: Efficiencies) -> Times:
-    """Kernels at a share of the highest clock: arithmetic takes longer, memory does not."""
+def clocked(times: Times, clock: Array) -> Times:
+    """Kernels at a share of the highest clock: arithmetic takes longer, all else does not."""
     compute = times.compute_s / clock
-    kernel = smooth_maximum(compute, times.memory_s, known["overlap"]) + known["launch"]
-    return Times(compute, times.memory_s, kernel)
+    kernel = smooth_maximum(compute, times.memory_s, times.sharpness) + times.beside_s
+    return replace(times, compute_s=compute, kernel_s=kernel)
 
 
 # compute
@@ -126,16 +151,27 @@ def _vector_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Ar
     per_element = columns.transcendentals / np.maximum(elements, 1.0)
     norms = columns.batch_norms
     fused = columns.operators > 1
+    both = np.minimum(1.0, norms) * np.minimum(1.0, per_element)
+    moved = np.where(columns.is_kind(_K.COPY), known["vector_moved"], 1.0)
     instructions = np.where(
         fused,
         known["vector_norm"] * norms
         + known["vector_function"] * per_element
-        + known["vector_both"] * np.minimum(1.0, norms) * np.minimum(1.0, per_element),
+        + known["vector_both"] * both * moved,
         0.0,
     )
     flops = columns.vector_flops + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
     slow = np.maximum(flops, 2.0 * elements * instructions)
-    return np.asarray(slow / device.vector_flops_per_s)
+    row = np.maximum(columns.row_elements, 1.0)
+    rows = np.where(columns.row_elements > 0, columns.output_elements / row, 0.0)
+    clocks = rows * known["layer_norm_row"] + _across(columns) * known["turned"]
+    rate = device.clocks_per_s * known["clock"]
+    return np.asarray(slow / device.vector_flops_per_s + clocks / rate)
+
+
+def _across(columns: KernelColumns) -> Array:
+    """Elements that a copy reads across their order in memory."""
+    return np.where(columns.is_kind(_K.COPY), columns.turned_elements, 0.0)
 
 
 def _product_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
@@ -214,6 +250,7 @@ def _depthwise_s(columns: KernelColumns, device: Device, known: Efficiencies) ->
     area = columns.kernel_area
     slow = np.where(np.isin(area, _LIBRARY_AREAS), 1.0, known["depthwise_slow"])
     written = columns.output_elements * device.element_bytes
+    slow = np.where(area == _SEVEN, known["depthwise_seven"], slow)
     flops = 2.0 * columns.macs * slow + known["depthwise_bytes"] * written
     odd = np.where(columns.groups % 8 != 0, 1.2, 1.0)
     return np.asarray(flops * odd / (device.vector_flops_per_s * known["depthwise"]))
@@ -225,15 +262,12 @@ def _depthwise_s(columns: KernelColumns, device: Device, known: Efficiencies) ->
 def memory_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Seconds of traffic: what the cache still holds comes faster, some kinds move more."""
     size = device.element_bytes
-    first, out = columns.input_elements, columns.output_elements
-    cache = Cache.of(size, device.cache_bytes, known)
+    gain = known["cache_gain"] or device.cache_gain(known["cache_rate"])
+    cache = Cache(size, device.cache_bytes * known["cache_share"], gain)
     moved = cache.activations(columns)
     moved = moved + columns.weight_elements * size
     moved = moved + columns.fixed_read_bytes + columns.fixed_write_bytes
     moved = moved * traffic_factor(columns, known)
-    moved = moved + (first + out) * size * _layout(columns, known)
-    rows = np.where(columns.row_elements > 0, out / np.maximum(columns.row_elements, 1.0), 0.0)
-    moved = moved + rows * known["layer_norm_row"]
     moved = moved + gpu_rows.read_again_bytes(columns, device.multiprocessors, cache, known)
     waits = gpu_rows.waiting_s(columns, device.multiprocessors, known)
     return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + waits)
@@ -262,6 +296,14 @@ def traffic_factor(columns: KernelColumns, known: Efficiencies) -> Array:
     norms = columns.is_kind(_K.GROUP_NORM)
     copied = norms & (columns.computed_weights == 0)
     return np.where(copied, factor * known["group_norm_layout"], factor)
+
+
+def beside_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
+    """Seconds of copies into another layout and back, and of the gaps between kernels."""
+    passes = _layout(columns, known)
+    moved = (columns.input_elements + columns.output_elements) * device.element_bytes * passes
+    kernels = np.where(passes > 0, 1.0 + known["layout_kernels"], 1.0)
+    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + kernels * known["launch"])
 
 
 def _layout(columns: KernelColumns, known: Efficiencies) -> Array:

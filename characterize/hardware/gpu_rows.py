@@ -9,7 +9,7 @@ one to normalise. So besides moving its input once and its output once, it
 with ``resident`` = 16 blocks of 128 threads on a multiprocessor of 2,048. The times of a block are
 fitted on 52 layer norms of our own H100 (fp16 and fp32, 96 to 8,192 elements) and 1,505 published
 ones of P100, P4, T4, V100 and A100 (NeuSight, fp32, 524 to 4,100 elements): one pair for all six.
-A table without ``norm_rows`` keeps what it was fitted with: bytes a row (``layer_norm_row``).
+A table without ``norm_rows`` has clocks a row instead (``layer_norm_row``): 300 on an RTX 3090.
 """
 
 from __future__ import annotations

@@ -43,17 +43,18 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
         "stem": _share(0.8, "convolutions of at most 4 channels"),
         "patch": _share(0.3, "patch embeddings (at most 4 channels, stride of 8 or more)"),
         "depthwise": _share(0.5, "depthwise convolutions (of the vector peak)"),
-        "bandwidth": Parameter(0.95, 0.3, 0.97, "share of the memory bandwidth"),
+        "bandwidth": Parameter(0.96, 0.3, 0.97, "share of the memory bandwidth"),
         "tile": Parameter(10.0, 0.1, 40.0, "operand loads of a tile, in columns of its area"),
         "prologue": Parameter(20.0, 0.0, 150.0, "start of a tile, in elements of k"),
-        "attention_keys": Parameter(120.0, 0.0, 400.0, "start of an attention tile, in keys"),
-        "attention_depth": Parameter(100.0, 0.0, 300.0, "softmax of a score, in flops"),
+        "attention_keys": Parameter(60.0, 0.0, 400.0, "start of an attention tile, in keys"),
+        "attention_depth": Parameter(50.0, 0.0, 300.0, "softmax of a score, in flops"),
         "attention_mask": _factor(1.3, "attention with a mask"),
         "misaligned": _factor(1.8, "convolutions whose channels are no multiple of 8"),
         "odd_product": _factor(1.5, "products with an odd size"),
         "odd_groups": _factor(3.0, "grouped convolutions of an unusual width"),
         "wide_patch": _factor(2.5, "patch embeddings of stride 32 or more"),
         "depthwise_slow": _factor(38.0, "depthwise kernels without a library path", 80.0),
+        "depthwise_seven": Parameter(1.0, 0.2, 5.0, "factor on 7x7 depthwise kernels"),
         "depthwise_bytes": Parameter(3.0, 0.0, 20.0, "flops a byte written, depthwise"),
         "memory_product": _factor(1.5, "traffic of matrix products and convolutions"),
         "memory_depthwise": _factor(1.6, "traffic of depthwise convolutions"),
@@ -64,22 +65,26 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
         "memory_group_norm": _factor(2.5, "traffic of group norms"),
         "group_norm_layout": _factor(2.2, "group norms in NHWC: copies there and back"),
         "memory_layer_norm": _factor(1.2, "traffic of layer norms"),
-        "layer_norm_row": Parameter(1000.0, 0.0, 4000.0, "fixed cost of a row, in bytes"),
+        "layer_norm_row": Parameter(270.0, 0.0, 800.0, "clocks of a multiprocessor a row"),
         "norm_rows": Parameter(0.0, 0.0, 32.0, "rows of layer norms at once a multiprocessor"),
         "norm_start": Parameter(0.0, 0.0, 10e-6, "time of a layer norm's block, in seconds"),
         "norm_element": Parameter(0.0, 0.0, 10e-9, "and of every element of its row"),
-        "cache_share": Parameter(0.7, 0.1, 1.5, "share of L2 that keeps what was last touched"),
-        "cache_gain": Parameter(3.0, 1.0, 6.0, "bandwidth of L2 over that of memory"),
+        "turned": Parameter(1.77, 0.0, 6.0, "clocks of a multiprocessor an element of a transpose"),
+        "cache_share": Parameter(1.0, 0.1, 1.5, "share of L2 that keeps what was last touched"),
+        "cache_rate": Parameter(15.0, 5.0, 64.0, "bytes of L2 a clock and multiprocessor"),
+        "cache_gain": Parameter(0.0, 0.0, 6.0, "bandwidth of L2 over that of memory; 0: its rate"),
         "overlap": Parameter(3.0, 1.0, 6.0, "sharpness of the maximum of compute and memory"),
-        "launch": Parameter(1e-6, 0.2e-6, 10e-6, "gap between two kernels, in seconds"),
+        "launch": Parameter(1e-6, 0.2e-6, 3e-6, "gap between two kernels, in seconds"),
         "dispatch": Parameter(3e-6, 0.5e-6, 30e-6, "host time a kernel, in seconds"),
         "layout_dense": Parameter(0.0, 0.0, 1.5, "copies around a dense NCHW convolution"),
         "layout_pointwise": Parameter(0.0, 0.0, 1.5, "copies around a 1x1 NCHW convolution"),
+        "layout_kernels": Parameter(3.0, 0.0, 6.0, "kernels around one that changes its layout"),
         "layout_grouped": Parameter(0.0, 0.0, 1.0, "copies where the model has grouped ones"),
         "vector_norm": Parameter(0.0, 0.0, 40.0, "instructions a batch norm and element"),
         "vector_function": Parameter(0.0, 0.0, 40.0, "instructions a transcendental and element"),
-        "vector_both": Parameter(0.0, 0.0, 200.0, "instructions where one kernel has both"),
-        "huge": _factor(1.1, "kernels with a tensor of more than 2^31 elements"),
+        "vector_both": Parameter(0.0, 0.0, 400.0, "instructions where one kernel has both"),
+        "vector_moved": _factor(1.0, "these instructions where the kernel also pads or joins", 8.0),
+        "huge": _factor(1.0, "kernels with a tensor of more than 2^31 elements"),
     }
 )
 """Parameters of ``simt_waves``."""
@@ -130,24 +135,24 @@ SIMD_SHARES: Final = (
 )  # fmt: skip
 """Those of them that are shares of the SIMD peak."""
 
-_PRODUCT_SHARES: Final = (
+_PRODUCTS: Final = (
     "convolution", "pointwise", "linear", "matmul", "grouped", "attention", "stem", "patch",
-    "depthwise", "clock", "tile", "prologue", "attention_keys", "misaligned", "overlap", "launch",
-    "memory_depthwise", "layer_norm_row", "memory_group_norm", "attention_mask",
+    "depthwise", "clock", "tile", "attention_keys", "attention_depth", "misaligned", "overlap",
+    "launch", "memory_depthwise", "layer_norm_row",
 )  # fmt: skip
 FREE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "gpu.eager": (
-            *_PRODUCT_SHARES, "memory_product", "memory_copy", "memory_pooling",
-            "group_norm_layout",
+            *_PRODUCTS, "prologue", "attention_mask", "memory_product", "memory_copy",
+            "memory_pooling", "group_norm_layout", "huge",
         ),
         "gpu.eager_nchw": (
-            *_PRODUCT_SHARES, "memory_product", "memory_pooling", "layout_dense",
-            "layout_pointwise",
+            *_PRODUCTS, "prologue", "memory_product", "memory_copy", "memory_pooling",
+            "layout_dense", "layout_pointwise", "depthwise_seven",
         ),
         "gpu.compiled": (
-            *_PRODUCT_SHARES, "dispatch", "vector_norm", "vector_function", "vector_both",
-            "layout_grouped",
+            *_PRODUCTS, "attention_mask", "dispatch", "vector_norm", "vector_function",
+            "vector_both", "vector_moved", "huge",
         ),
         "cpu.compiled": (
             "convolution", "pointwise", "grouped", "linear", "attention", "bandwidth",
@@ -162,15 +167,25 @@ FREE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 STARTS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
+        "gpu.eager": {
+            "tile": 8.0, "prologue": 30.0, "overlap": 4.0, "memory_depthwise": 2.0,
+            "memory_copy": 1.5, "memory_pooling": 3.0, "memory_product": 1.1, "matmul": 0.33,
+            "memory_group_norm": 3.0, "huge": 2.5, "layer_norm_row": 300.0,
+        },
         "gpu.eager_nchw": {
-            "layout_dense": 0.8, "layout_pointwise": 0.08, "group_norm_layout": 1.0,
-            "depthwise_slow": 3.0,
+            "tile": 11.0, "prologue": 45.0, "overlap": 3.0, "memory_depthwise": 2.0,
+            "memory_copy": 1.7, "memory_pooling": 2.0, "memory_product": 1.4, "matmul": 0.45,
+            "memory_group_norm": 2.0, "layer_norm_row": 170.0, "stem": 0.5, "depthwise": 0.18,
+            "attention_mask": 1.4, "layout_dense": 0.7, "layout_pointwise": 0.05,
+            "group_norm_layout": 1.0, "depthwise_slow": 4.5, "depthwise_seven": 0.7,
         },
         "gpu.compiled": {
-            "dispatch": 15e-6, "vector_norm": 8.0, "vector_function": 8.0, "vector_both": 50.0,
-            "layout_grouped": 0.06, "layer_norm_row": 60.0, "memory_product": 1.02,
-            "memory_copy": 1.0, "memory_pooling": 1.0, "memory_group_norm": 1.3,
-            "group_norm_layout": 1.5, "cache_share": 0.9,
+            "tile": 6.0, "prologue": 12.0, "overlap": 5.0, "memory_depthwise": 1.3,
+            "memory_product": 1.0, "memory_copy": 1.0, "memory_pooling": 1.0, "matmul": 0.45,
+            "grouped": 0.53, "memory_group_norm": 1.5, "group_norm_layout": 1.3, "clock": 1.2,
+            "memory_layer_norm": 1.0, "layer_norm_row": 12.0, "attention_keys": 110.0,
+            "attention_mask": 1.7, "dispatch": 18e-6, "vector_norm": 13.0, "vector_both": 220.0,
+            "vector_function": 17.0, "vector_moved": 3.0, "huge": 2.5, "layout_grouped": 0.03,
         },
     }
 )  # fmt: skip

@@ -23,6 +23,8 @@ from characterize.records import Architecture, Confidence, Frozen, Precision, St
 
 _EIGHTY_PERCENT: Final = 1.2815515655446004  # half the 80 % interval of a normal, in sigmas
 
+_OF_THE_CHIP: Final = ("energy.", "power.idle_w", "power.active_w")
+
 _WIDER: Final[Mapping[Precision, tuple[Precision, ...]]] = MappingProxyType(
     {
         Precision.FP64: (),
@@ -270,7 +272,10 @@ class Profile:
         fitted = self.fitted.get(f"uncertainty.{table}")
         if fitted and "log_std" in fitted.values:
             return fitted.values["log_std"]
-        left_out = assumptions.left_out_log_std(self.execution_model, table, self.confidence)
+        memory = str(self.value("memory.technology") or "")
+        left_out = assumptions.left_out_log_std(
+            self.execution_model, table, self.confidence, memory
+        )
         if left_out is not None and self.stated.get("uncertainty.log_std") is None:
             return left_out
         return self.number("uncertainty.log_std", 0.0)
@@ -286,11 +291,14 @@ class Profile:
         """A copy with other figures: ``with_(memory_bytes_per_s=2e12, name="faster")``.
 
         A figure is named by its dotted key, with dots or underscores: ``peak_flops_per_s_fp16``.
-        Identity fields (``name``, ``title``, ``confidence``, ...) can be changed too.
+        Identity fields (``name``, ``title``, ``confidence``, ...) can be changed too. Another power
+        limit is one of the same chip: what was assumed of its power and energies stays.
         """
         asked = {**(changes or {}), **named}
         identity = {key: asked.pop(key) for key in list(asked) if key in schema.IDENTITY}
         stated = dict(self.stated)
+        if "power.tdp_w" in map(_figure_key, asked):
+            stated |= {k: f for k, f in self.figures.items() if k.startswith(_OF_THE_CHIP)}
         for key, value in asked.items():
             known = _figure_key(key)
             before = self.value(known)

@@ -112,7 +112,7 @@ def tiles(columns: KernelColumns, profile: Profile, precision: Precision) -> Arr
     return np.maximum(1.0, np.ceil(moved / profile.on_chip_capacity_bytes))
 
 
-def smooth_maximum(first: Array, second: Array, sharpness: float = OVERLAP) -> Array:
+def smooth_maximum(first: Array, second: Array, sharpness: Array | float = OVERLAP) -> Array:
     """``(a^p + b^p)^(1/p)``: at least the larger, at most their sum, without overflow."""
     high, low = np.maximum(first, second), np.minimum(first, second)
     ratio = np.divide(low, high, out=np.zeros_like(high), where=high > 0)
