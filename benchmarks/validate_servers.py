@@ -69,6 +69,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "depthwise": Parameter(0.55, 0.05, 1.0, "share of the vector peak"),
     "overlap": Parameter(2.3, 1.0, 6.0, "sharpness of the maximum"),
     "mac_j": Parameter(2.6e-12, 0.5e-12, 8e-12, "joules a one-byte product, all in"),
+    "older_process": Parameter(1.2, 0.5, 3.0, "factor on it before 7 nm"),
 }
 NO_FIT: Final = Fit("a trial", 1, datetime.date(2026, 11, 26))
 
@@ -109,10 +110,10 @@ def embedded(table: pd.DataFrame) -> pd.Series:
 
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Median throughput of each accelerator and benchmark over the systems that have it."""
+    """Median throughput of each accelerator, power limit and benchmark over their systems."""
     known = table[table.benchmark.isin(BENCHMARKS) & ~embedded(table)]
     known = known[~((known.benchmark == "3d-unet-99") & known.version.isin(KITS))]
-    found = known.groupby(["hardware", "benchmark"]).per_s.median().reset_index()
+    found = known.groupby(["hardware", "limit_w", "benchmark"]).per_s.median().reset_index()
     return found.assign(family=[re.sub("_(pcie|sxm).*", "", h) for h in found.hardware])
 
 
@@ -135,8 +136,9 @@ def runs(asked: pd.DataFrame, nets: Nets, batch: int | None = None) -> list[Run]
     precisions = [BENCHMARKS[b][1] for b in asked.benchmark]
     found = []
     groups = asked.assign(place=range(len(asked)), precision=precisions)
-    for (name, precision), some in groups.groupby(["hardware", "precision"], sort=False):
-        profile = hardware.load(name)
+    kinds = ["hardware", "limit_w", "precision"]
+    for (name, limit_w, precision), some in groups.groupby(kinds, sort=False):
+        profile = hardware.load(name).with_({"power.tdp_w": limit_w})
         parts, scale = [], []
         for benchmark in some.benchmark:
             columns, usual = nets[BENCHMARKS[benchmark][0]]
@@ -200,7 +202,7 @@ def throughput(folder: Path, nets: Nets, fits: bool) -> Mapping[str, Values]:
         print({name: float(f"{value:.4g}") for name, value in values.items()})
         table = table.assign(ratio=left_out(table, nets, "hardware") / table.per_s)
         print(
-            table.pivot_table(index="hardware", columns="benchmark", values="ratio")
+            table.pivot_table(index=["hardware", "limit_w"], columns="benchmark", values="ratio")
             .round(2)
             .to_string()
         )
@@ -215,7 +217,8 @@ def package(
     for row in table.itertuples():
         name, precision = BENCHMARKS[row.benchmark]
         columns, batch = nets[name]
-        device = hardware.load(row.hardware).with_(changes(row) if changes else {})
+        device = hardware.load(row.hardware).with_({"power.tdp_w": row.limit_w})
+        device = device.with_(changes(row) if changes else {})
         estimate = hardware.estimate(columns, device, precision, Stack.ENGINE)
         whole = float((estimate.latency_s * columns.count).sum())
         found.append(batch / whole / PAIRS.get(row.benchmark, 1.0))
@@ -316,9 +319,9 @@ def power(folder: Path, _nets: Nets, fits: bool) -> None:
         print(ratio.round(2).to_string())
 
 
-def cell_keys(table: pd.DataFrame) -> list[tuple[str, str]]:
+def cell_keys(table: pd.DataFrame) -> list[tuple[str, float, str]]:
     """The cell of each row."""
-    return list(zip(table.hardware, table.benchmark, strict=True))
+    return list(zip(table.hardware, table.limit_w, table.benchmark, strict=True))
 
 
 def energy(folder: Path, nets: Nets, fits: bool) -> None:

@@ -80,6 +80,18 @@ def test_without_a_limit_or_below_it_an_engine_runs_at_the_full_clock():
         assert found.compute_s == pytest.approx(full)
 
 
+@pytest.mark.parametrize(
+    ("name", "older"),
+    [("nvidia_a100_pcie_40gb", False), ("nvidia_h100_sxm", False), ("nvidia_a2", True),
+     ("nvidia_t4", True), ("reference_gpu", False)],
+)  # fmt: skip
+def test_chips_before_7_nm_draw_more_a_product(name, older):
+    device = hardware.load(name)
+    factor = gpu_engine.TYPICAL["older_process"] if older else 1.0
+    expected = factor * gpu_engine.TYPICAL["mac_j"]
+    assert gpu_engine.efficiencies(device)["mac_j"] == pytest.approx(expected)
+
+
 def test_what_a_power_limit_leaves_is_a_share_of_it():
     device = hardware.load("nvidia_t4")
     assert gpu_engine.budget_w(device) == pytest.approx(0.85 * 70.0)

@@ -19,6 +19,7 @@ with an accelerator left out are in docs/validation-servers.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -36,19 +37,24 @@ from characterize.records import Stack
 TYPICAL: Final[Mapping[str, float]] = MappingProxyType(
     {
         "convolution": 1.0,
-        "linear": 0.858,
-        "recurrent": 0.48,
-        "depthwise": 0.381,
-        "overlap": 2.05,
+        "linear": 0.855,
+        "recurrent": 0.462,
+        "depthwise": 0.356,
+        "overlap": 1.9,
         "shortest": 6.7e-6,
-        "mac_j": 3.38e-12,
+        "mac_j": 2.31e-12,
+        "older_process": 1.51,
     }
 )
 """Shares of the peak at the full clock, sharpness of the maximum of compute, memory and the shortest
-time of a kernel (fitted on single-stream rows), and joules a one-byte multiply-accumulate."""
+time of a kernel (fitted on single-stream rows), joules a one-byte multiply-accumulate on a 7 nm chip,
+and how much more on one of an older process."""
 
 POWER_EXPONENT: Final = 0.4
 """Clock over power: between 1/3 (the voltage follows the clock) and 1 (it is fixed)."""
+
+OLDER_NM: Final = 8
+"""A10 and A2 (8 nm) and T4 (12 nm) draw more a product than A100 and A30 (7 nm)."""
 
 POWER_SHARE: Final = 0.85
 """Of the limit, what is left beside idle power (assumptions: 0.15 on A100 and H200)."""
@@ -87,9 +93,16 @@ def efficiencies(profile: Profile) -> dict[str, float]:
         **_NEUTRAL,
         **products,
         **{name: known[name] for name in TYPICAL if name not in parameters.MATRIX_SHARES},
+        "mac_j": known["mac_j"] * (known["older_process"] if is_older(profile) else 1.0),
         "launch": profile.kernel_overhead_s(Stack.ENGINE),
         "dispatch": 0.0,  # replayed from a graph, without a host
     }
+
+
+def is_older(profile: Profile) -> bool:
+    """Whether a chip is of a process before 7 nm, by what its profile says: 8, 12, 14, 16 nm."""
+    size = re.search(r"(\d+) ?nm", profile.process)
+    return size is not None and int(size.group(1)) >= OLDER_NM
 
 
 def kernel_times(
