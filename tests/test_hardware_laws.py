@@ -186,6 +186,8 @@ def datasheets(draw: st.DrawFn) -> Profile:
     optional = {"power.tdp_w": decades(-1, 3), "on_chip.capacity_bytes": decades(3, 9),
                 "memory.capacity_bytes": decades(6, 12)}  # fmt: skip
     optional |= dict.fromkeys(COUNTS[architecture], st.sampled_from([1, 4, 64, 512]))
+    if "units.simd_bits" in optional:  # registers come in these widths
+        optional["units.simd_bits"] = st.sampled_from([64, 128, 256, 512])
     for key, values in optional.items():
         if draw(st.booleans()):
             stated[key] = draw(values)
