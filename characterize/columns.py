@@ -134,7 +134,10 @@ class KernelColumns:
         """Some of the kernels, by row."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _WHOLE}
         rows = len(self.kind)
-        some = {k: v[index] if len(v) == rows else v for k, v in own.items()}
+        once = {
+            id(v): v[index] if len(v) == rows else v for v in own.values()
+        }  # equal stays the same
+        some = {k: once[id(v)] for k, v in own.items()}
         return KernelColumns(**some, grid=self.grid)
 
     def batched(self, factor: Array | float) -> KernelColumns:

@@ -6,6 +6,7 @@ The distinct kernels are found on the symbolic graph, once (`skeletons`); evalua
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -218,6 +219,8 @@ def _stack(frame: Skeleton, evaluated: list[dict[str, Any]], grid: Grid) -> Kern
         name: stacked([e[name] for e in evaluated], grid)
         for name in [*_FIELDS, *(_HISTORY if frame.spans else ())]
     }
+    if all(e["worked_macs"] is e["macs"] for e in evaluated):
+        arrays["worked_macs"] = arrays["macs"]
     return KernelColumns(
         kind=np.array([e["kind"] for e in evaluated], dtype=np.int64),
         count=stacked([row.count for row in frame.rows], grid),
@@ -233,9 +236,9 @@ def _evaluate(row: Row, binder: Binder, values: _Bound) -> dict[str, Any]:
     anchor = priced[row.anchor]
     gemm = anchor.gemm
     macs = sum((cost.macs for cost in priced), 0)
-    worked = sum(
-        (cost.macs if cost.masked_macs is None else cost.masked_macs for cost in priced), 0
-    )
+    worked = macs  # the same array, which execution models look for
+    if any(cost.masked_macs is not None for cost in priced):
+        worked = sum((c.macs if c.masked_macs is None else c.masked_macs for c in priced), 0)
     vector = sum((cost.vector_flops for cost in priced), 0)
     features: dict[str, Any] = {
         "kind": KINDS.index(anchor.kind),
@@ -248,7 +251,7 @@ def _evaluate(row: Row, binder: Binder, values: _Bound) -> dict[str, Any]:
         "n": gemm.n if gemm else 0,
         "k": gemm.k if gemm else 0,
         "groups": gemm.groups if gemm else 0,
-        "kernel_area": _product(gemm.kernel) if gemm else 1,
+        "kernel_area": math.prod(gemm.kernel) if gemm else 1,
         "kernel_extent": _largest(gemm.kernel) if gemm else 0,
         "stride": max(gemm.stride, default=1) if gemm else 1,
         "intermediate_elements": _total(sizes(row.inside), binder)[0],
@@ -277,13 +280,6 @@ def _of_anchor(row: Row, binder: Binder) -> dict[str, Any]:
         "derived": int(all(t.weight for t in row.reads)),
         "computed_weights": int(any(t.source.role is Role.DERIVED for t in weights)),
     }
-
-
-def _product(sizes: Iterable[int]) -> int:
-    result = 1
-    for size in sizes:
-        result *= size
-    return result
 
 
 def _largest(sizes: Iterable[int]) -> int:

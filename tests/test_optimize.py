@@ -11,7 +11,7 @@ import characterize as ch
 from characterize import hardware, models, questions, session
 from characterize.cli import main
 from characterize.errors import InvalidValueError, UnknownNameError
-from characterize.questions import bounds, sensitivity
+from characterize.questions import bounds, optimizing, sensitivity
 
 DEVICES = ["nvidia_rtx_4090", "stillwater_kpu_t256"]
 AXES: dict[str, Any] = {"layers": [1, 3], "channels": list(range(8, 72, 8)), "groups": [1, 16]}
@@ -42,7 +42,8 @@ def best_by_hand(rows, objective, direction, top):
         ),
     ],
 )  # fmt: skip
-def test_the_answer_is_that_of_brute_force(table, objective, budget, met):
+def test_the_answer_is_that_of_brute_force(table, objective, budget, met, monkeypatch):
+    monkeypatch.setattr(optimizing, "block_size", lambda _profiles: 5)  # so that blocks compete
     found = ch.optimize(
         "conv2d_stack", objective=objective, budgets=budget, hardware=DEVICES, batch=[1, 4], top=4,
         **AXES,

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from characterize.cli import ranges, sweep_models
+from characterize.cli import output, ranges, sweep_models
 from characterize.cli.parser import Subparsers
 from characterize.units import si
 
@@ -75,13 +75,18 @@ def run(arguments: argparse.Namespace) -> int:
         ranges.values(arguments.stack),
         ranges.axes("--vary", arguments.vary),
     )
-    done = sweeping.sweep_to(
-        space,
-        Path(arguments.output) if arguments.output else None,
-        hardware=arguments.hardware or "all",
-        baseline=arguments.baseline,
-        progress=_Line() if sys.stderr.isatty() else None,
-    )
+    try:
+        done = sweeping.sweep_to(
+            space,
+            Path(arguments.output) if arguments.output else None,
+            hardware=arguments.hardware or "all",
+            baseline=arguments.baseline,
+            progress=_Line() if sys.stderr.isatty() else None,
+        )
+    except KeyboardInterrupt:
+        if not arguments.output:
+            output.note("what is written stays; the same command goes on from there")
+        raise
     print(_summary(done, arguments.output))
     return 0
 

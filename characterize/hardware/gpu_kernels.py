@@ -194,6 +194,8 @@ def _product_s(columns: KernelColumns, device: Device, known: Efficiencies) -> A
 
 def _causal(columns: KernelColumns) -> Array:
     """The share of a product's blocks that a causal mask leaves."""
+    if columns.worked_macs is columns.macs:  # no masks anywhere
+        return np.ones((1, 1))
     share = columns.worked_macs / np.maximum(columns.macs, 1.0)
     return np.where(columns.macs > 0, share, 1.0)
 

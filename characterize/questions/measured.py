@@ -135,5 +135,9 @@ _FORMULAS: Final[Mapping[str, Callable[[Measured], Array]]] = MappingProxyType(
 )
 
 
+COUNTS: Final = ("parameters", "macs", "flops", "kernels")
+"""Those that do not depend on the device."""
+
+
 def _ratio(above: Any, below: Array) -> Array:
     return np.divide(above, below, out=np.zeros(len(below)), where=below != 0)

@@ -21,7 +21,7 @@ from characterize.questions import joined
 from characterize.questions.binding import binds
 from characterize.questions.bounds import MEASURES, Asked, Budget, bounds_met, budgets
 from characterize.questions.coding import coded
-from characterize.questions.measured import Measured
+from characterize.questions.measured import COUNTS, Measured
 from characterize.questions.pareto import objective as read_objective
 from characterize.records import Architecture
 from characterize.sweeping import Grid, grid
@@ -174,17 +174,21 @@ def on(budget: Budget, profiles: Sequence[Profile]) -> tuple[int, ...]:
 def _best(space: Space, shelf: store.Store) -> list[list[Candidate]]:
     """The best configurations of each device, best first."""
     best: list[list[Candidate]] = [[] for _ in space.profiles]
+    bar = [np.inf] * len(best)  # what a configuration's score must not exceed; threads read it
     waiting: deque[Future[list[list[Candidate]]]] = deque()
     workers = workers_for(None)
 
     def take(found: list[list[Candidate]]) -> None:
         for place, more in enumerate(found):
             best[place] = sorted([*best[place], *more])[: space.top]
+            if len(best[place]) == space.top:
+                bar[place] = best[place][-1].score
 
     with ThreadPoolExecutor(workers, thread_name_prefix="characterize-optimize") as pool:
         try:
             for block in space.grid.blocks(block_size(space.profiles)):
-                waiting.append(pool.submit(_of_block, plan(block, space.grid.family, shelf), space))
+                planned = plan(block, space.grid.family, shelf)
+                waiting.append(pool.submit(_of_block, planned, space, bar))
                 if len(waiting) > workers:
                     take(waiting.popleft().result())
             while waiting:
@@ -195,8 +199,11 @@ def _best(space: Space, shelf: store.Store) -> list[list[Candidate]]:
     return best
 
 
-def _of_block(planned: Plan, space: Space) -> list[list[Candidate]]:
-    """The best configurations of a block, device by device."""
+def _of_block(planned: Plan, space: Space, bar: Sequence[float]) -> list[list[Candidate]]:
+    """The best configurations of a block, device by device.
+
+    Where the objective is a count, blocks whose best count is above the bar are not projected.
+    """
     found: list[list[Candidate]] = [[] for _ in space.profiles]
     for sizes, frame in planned.parts:
         columns = features.columns(frame, sizes)
@@ -212,6 +219,10 @@ def _of_block(planned: Plan, space: Space) -> list[list[Candidate]]:
         for place, device in enumerate(measured):
             if allowed is not None and not allowed.any():
                 break
+            if space.objective in COUNTS:
+                scores = device.numbers(space.objective) * space.direction
+                if scores.min() > bar[place]:
+                    continue
             mask = bounds_met([b for b in space.budgets if not b.device], device.numbers, allowed)
             for position, score, latency in _first(device, space, mask):
                 where = np.unravel_index(position, shape)
