@@ -147,16 +147,18 @@ def results(at: Places) -> None:
         found = None if network is None else ask(network, comparison)
         if found is None:
             return
-        say(found)
     focus, pinned = found.focus, found.pinned
     before = row_of(pinned[0].rows, focus["hardware"]) if pinned else None
     short = {name: device.short for name, device in queries.devices().items()}
-    with at.figures:
-        panels.metrics(focus, before, pinned[0].name if pinned else "")
+    # the charts first: they take the browser longest
     for quantity, card in zip(CARDS, at.cards, strict=True):
         with card:
             frame = readable.by_device(found.answer.rows, quantity, short, pinned)
             panels.by_device(frame, quantity, key=f"by_device_{quantity.column}")
+    with at.figures:
+        panels.metrics(focus, before, pinned[0].name if pinned else "")
+    with at.messages:
+        say(found)
     saving.describe_charts(pins.summary(found.network))
     saving.offer_report(
         f"characterize_{tables.slug(pins.summary(found.network))}",
