@@ -61,7 +61,7 @@ def bars(network: Network, focus: Mapping[str, Any], pinned: Network | None) -> 
             unit,
             key=CHART,
             title=f"{title} by kernel",
-            alt_text=f"{title} by kernel: {frame['label'][0]} takes {frame['share'][0]:.0%}",
+            alt_text=f"{title} by kernel: a bar a kind of kernel, the dearest first",
             on_select=lambda: _picked(frame, name),
             selection_mode=charts.PICK,
         )

@@ -144,8 +144,7 @@ def modules(kernels: Columns, groups: Sequence[Group], share: tuple[str, str, st
     """Time or energy by module."""
     column, title, unit = share
     frame = layer_rows.by_module(kernels, groups, column, unit)
-    best = max(range(len(frame["label"])), key=lambda i: frame["end"][i])
-    alt_text = f"{title} by module: {frame['label'][best]} takes {frame['share'][best]:.0%}"
+    alt_text = f"{title} by module: a bar a module, in the order they run; the table has the values"
     panels.draw(charts_layers.modules, frame, title, unit, key="layers.modules", alt_text=alt_text)
 
 

@@ -65,7 +65,9 @@ def draw(
         frame: its first argument.
         arguments: the others; they and ``options`` decide the specification, which is kept.
         key: of the element.
-        alt_text: what the chart tells, for who cannot see it.
+        alt_text: what the chart is of, for who cannot see it. It must not change with the rows:
+            Streamlit would draw the whole chart again, which takes longer than all else of a step.
+            Every mark is read out with its own values.
         title: what it is called when it is saved; by default what ``alt_text`` begins with.
         on_select: as of ``st.vega_lite_chart``.
         selection_mode: as of ``st.vega_lite_chart``.
@@ -106,7 +108,9 @@ def by_device(frame: Columns, quantity: Quantity, key: str) -> None:
     """A quantity by device."""
     marks = [*frame["low"], *frame["high"], *frame["value"], *frame["pinned"]]
     spread = readable.spread([mark for mark in marks if mark is not None])
-    alt_text = readable.takeaway(frame, quantity)
+    alt_text = (
+        f"{quantity.title} by device: a mark a device; the table of all figures has the values"
+    )
     if quantity is readable.SPEEDUP:
         draw(charts.speedups, frame, spread=spread, key=key, alt_text=alt_text)
     else:

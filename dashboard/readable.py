@@ -218,21 +218,6 @@ def _values(rows: Columns, quantity: Quantity, pinned: Columns | None) -> list[f
     return [known.get(name) for name in rows["hardware"]]
 
 
-def takeaway(frame: Columns, quantity: Quantity) -> str:
-    """One sentence for who cannot see the chart: the best, the worst and how far apart they are."""
-    if not length(frame):
-        return f"{quantity.title} by device: nothing to show"
-    values = [value for value in frame["value"] if value is not None]
-    least, most = values.index(min(values)), values.index(max(values))
-    best, worst = (least, most) if quantity.lower_is_better else (most, least)
-    sentence = (
-        f"{quantity.title} by device: {frame['device'][best]} is best with {frame['text'][best]}"
-    )
-    if len(values) == 1:
-        return sentence
-    return f"{sentence}, {frame['device'][worst]} last with {frame['text'][worst]}"
-
-
 TERMS: Final = {
     "Precision": "the number format the network runs in; auto takes each device's usual one.",
     "Stack": "the software: eager runs operators one by one, compiled fuses them, an engine also "

@@ -105,12 +105,6 @@ def test_no_kernel_at_all_is_an_empty_frame():
     assert kernel_bars.top_kernels({name: [] for name in KERNELS}, "latency_s", "s") == {}
 
 
-def test_a_chart_says_its_takeaway_in_a_sentence():
-    frame = readable.by_device(ROWS, readable.SPEEDUP, {})
-    sentence = readable.takeaway(frame, readable.SPEEDUP)
-    assert sentence == "Speedup by device: a_gpu is best with 100×, a_cpu last with 1×"
-
-
 ALL = {**ROWS, **{name: [1.0] * 3 for name in (
     "throughput_per_s", "power_w", "peak_memory_bytes", "memory_bytes", "intensity", "flops",
     "kernels", "tiles")}, "fits": [True, None, False], "batch": [8] * 3, "stack": ["compiled"] * 3,
