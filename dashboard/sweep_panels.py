@@ -32,6 +32,10 @@ from dashboard.readable import Quantity
 from dashboard.sweeps import Plan
 
 FIELD_WIDTH: Final = 150
+# more would be finer than a screen shows, and slower than a slider should be
+CELLS: Final = 30  # along an axis of a heatmap
+POINTS: Final = 60  # along a line
+MARKS: Final = 700  # of a scatter, its frontier included
 IN_MEMORY: Final = 300_000  # rows that a table holds; more are written by DuckDB, as Parquet
 CHART: Final = "_sweep_chart"
 FEW: Final = 6  # parameters that are shown before the others are tucked away
@@ -143,7 +147,7 @@ def heatmap(
 ) -> int:
     """Two axes; returns how many rows are within the budgets."""
     x, y = axes
-    cells = questions.heatmap(found, x, y, quantity.column, list(asked), where)
+    cells = questions.heatmap(found, x, y, quantity.column, list(asked), where, CELLS)
     frame = sweep_rows.tiles(cells, of, quantity, axes)
     met = int(cells["feasible"].sum())
     title = (
@@ -173,7 +177,7 @@ def lines(
     where: Mapping[str, Any],
 ) -> int:
     """One axis, a line a device; returns how many rows are within the budgets."""
-    points = questions.lines(found, x, quantity.column, "hardware", list(asked), where)
+    points = questions.lines(found, x, quantity.column, "hardware", list(asked), where, POINTS)
     frame = sweep_rows.curves(points, of, quantity, x, queries.devices())
     met = int(points["feasible"].sum())
     title = f"{of.capitalize()} {quantity.title.lower()}"
@@ -198,7 +202,9 @@ def scatter(
     where: Mapping[str, Any],
 ) -> int:
     """Two measures, the frontier and a sample behind it; returns how many rows are in the budgets."""
-    marks = questions.scatter(found, x.column, y.column, list(asked), where, "hardware")
+    marks = questions.scatter(
+        found, x.column, y.column, list(asked), where, "hardware", marks=MARKS
+    )
     frame = sweep_rows.cloud(marks, x, y, queries.devices(), axes)
     met = int(marks.loc[~marks["frontier"], "count"].sum())  # the sample stands for all of them
     _draw(
