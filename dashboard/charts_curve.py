@@ -14,7 +14,7 @@ from dashboard.encodings import Spread, axis, colour, reference
 PICK: Final = "pick"
 DASHES: Final = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4], [4, 1], [12, 2, 2, 2])
 HEIGHT: Final = 330
-LABEL_ROOM: Final = 118  # pixels to the right of the lines, for the names of the devices
+LABEL_ROOM: Final = 96  # pixels to the right of the lines, for the names of the devices
 
 
 def curve(

@@ -400,7 +400,7 @@ def test_stored_rows_are_grouped_and_pivoted():
     healthy(app)
     groups = app.dataframe[1].value
     assert next(iter(groups.columns)) == "Hardware"
-    assert any(name.startswith("latency_s · conv2d_stack") for name in groups.columns)
+    assert any(name.startswith("Latency (s) · conv2d_stack") for name in groups.columns)
     app.multiselect(key="stored.columns").set_value(["latency_s", "architecture"]).run()
     app.number_input(key="_to.latency_s").set_value(0.0).run()
     healthy(app)

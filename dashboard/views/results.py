@@ -116,11 +116,23 @@ def group(rows: pd.DataFrame) -> None:
         return
     found = grouping.grouped(rows, by, None if across == NONE else across, measure, summary)
     st.caption(f"{len(found):,} groups of {len(rows):,} rows, in SI units.")
+    shown = found.rename(
+        columns={
+            name: name.replace(measure, exports.heading(measure), 1)
+            if name not in by
+            else exports.heading(name)
+            for name in found
+        }
+    )
     st.dataframe(
-        found.rename(columns=exports.heading),
+        shown,
         hide_index=True,
         placeholder="–",
         key="stored.groups",
+        column_config={
+            name: st.column_config.NumberColumn(name, format="%.4g")
+            for name in grouping.numbers(shown)
+        },
         alt=f"{summary} of {exports.heading(measure)}, one group a row",
     )
     saving.downloads(found, "groups", name=f"characterize_{summary}_{tables.slug(measure)}")
