@@ -261,6 +261,11 @@ def test_unseen_servers_power_is_within_thirteen_percent_in_the_median():
 
 @pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="the published measurements are not here")
 def test_resnet_50_of_an_accelerator_left_out_is_met():
+    """Every accelerator by a fit on the others' ResNet-50 alone: the target is 10 % in the median.
+
+    The T4, the only chip of its kind (12 nm), is the furthest off: what it draws more, its own
+    row would have to say.
+    """
     import pandas as pd
 
     from benchmarks import validate_servers
@@ -270,9 +275,12 @@ def test_resnet_50_of_an_accelerator_left_out_is_met():
     columns = features.columns(fusion.fuse(graph, stack="engine")).kernels.batched(128.0)
     every = validate_servers.cells(validate_servers.rows(MEASUREMENTS))
     table = every[every.benchmark == "resnet50"].reset_index(drop=True)
-    judged = (table.hardware == "nvidia_t4").to_numpy()
     nets = {"resnet50": (columns, 256)}
-    values = validate_servers.fit(pd.DataFrame(table[~judged]), nets)
-    asked = validate_servers.runs(table[judged], nets)
-    per_s = 1.0 / validate_servers.seconds(asked, values)
-    assert per_s[0] == pytest.approx(table.per_s[judged].iloc[0], rel=0.15)
+    ratio = np.empty(len(table))
+    for name in table.hardware.unique():
+        judged = (table.hardware == name).to_numpy()
+        values = validate_servers.fit(pd.DataFrame(table[~judged]), nets)
+        per_s = 1.0 / validate_servers.seconds(validate_servers.runs(table[judged], nets), values)
+        ratio[judged] = per_s / table.per_s[judged].to_numpy()
+    assert np.median(np.abs(ratio - 1.0)) <= 0.10
+    assert ((ratio > 0.8) & (ratio < 1.2)).all()
