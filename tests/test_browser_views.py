@@ -42,7 +42,7 @@ def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(vis
     expect(page.get_by_role("button", name="Remove unet, batch 4")).to_be_visible()
     expect(page.get_by_role("img", name="").filter(has_text="unet, batch 4").first).to_be_visible()
     settled(page)
-    page.get_by_role("radio", name="Energy").click()
+    page.get_by_role("radio", name="Energy", exact=True).click()
     expect(page.get_by_text("Energy by network and device")).to_be_visible()
     settled(page)
     here = saved_rows(page, tmp_path)
