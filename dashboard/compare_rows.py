@@ -194,21 +194,21 @@ def together(entries: Sequence[Entry]) -> dict[str, list[Any]]:
 
 
 def takeaway(frame: Columns, quantity: Quantity) -> str:
-    """One sentence for who cannot see the heatmap: the best device of every network."""
+    """The best device of every network, in a sentence."""
     best = [
         f"{frame['network'][i]} on {frame['device'][i]} with {frame['text'][i]}"
         for i, is_best in enumerate(frame.get("best", ()))
         if is_best
     ]
-    return f"{quantity.title} by network and device. Best: {'; '.join(best) or 'one device only'}"
+    return f"Best {quantity.title.lower()}: {'; '.join(best) or 'there is one device only'}"
 
 
-def frontier_takeaway(network: str, frame: Columns) -> str:
-    """One sentence for who cannot see the frontier: the devices on it."""
+def frontier_takeaway(frame: Columns) -> str:
+    """The devices on a network's frontier, in a sentence."""
     devices = [
         name for name, step in zip(frame["device"], frame["step"], strict=True) if step is not None
     ]
-    return f"{network}, energy against latency: not beaten in both are {', '.join(devices)}"
+    return f"Worth having: {', '.join(devices)}."
 
 
 def _columns(found: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -163,7 +163,7 @@ def heatmap(
         x=named(x),
         y=named(y),
         share=of == "share",
-        alt_text=f"{title} by {named(x)} and {named(y)}: {met:,} rows are within the budgets",
+        alt_text=f"{title} by {named(x)} and {named(y)}, as a heatmap",
     )
     return met
 
@@ -188,7 +188,7 @@ def lines(
         quantity.unit,
         x=named(x),
         spread=readable.spread(list(frame["value"])),
-        alt_text=f"{title} along {named(x)} by device: {met:,} rows are within the budgets",
+        alt_text=f"{title} along {named(x)}, a line a device",
     )
     return met
 
@@ -216,8 +216,7 @@ def scatter(
         y_unit=y.unit,
         x_spread=readable.spread(list(frame["x"])),
         y_spread=readable.spread(list(frame["y"])),
-        alt_text=f"{y.title} against {x.title.lower()}: {int(frame['frontier'].sum())} configurations "
-        "that no other beats in both",
+        alt_text=f"{y.title} against {x.title.lower()}: the frontier, and a sample behind it",
     )
     return met
 

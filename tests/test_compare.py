@@ -73,9 +73,7 @@ def test_the_frontier_has_the_devices_that_nothing_beats_in_both():
         ("second", "a_cpu"),
         ("second", "a_kpu"),
     ]
-    assert "A GPU, A KPU" in compare_rows.frontier_takeaway(
-        "first", {k: v[:3] for k, v in frame.items()}
-    )
+    assert "A GPU, A KPU" in compare_rows.frontier_takeaway({k: v[:3] for k, v in frame.items()})
 
 
 def test_equal_points_are_no_better_than_one_of_them():

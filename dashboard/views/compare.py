@@ -100,8 +100,9 @@ def heatmap(cells: Columns, quantity: Quantity, networks: int) -> None:
             networks=networks,
             reverse=quantity.lower_is_better,
             key="compare.heatmap",
-            alt_text=compare_rows.takeaway(cells, quantity),
+            alt_text=f"{quantity.title} by network and device, as a heatmap",
         )
+        st.caption(f"{compare_rows.takeaway(cells, quantity)}.")
         low_or_high = "lower" if quantity.lower_is_better else "higher"
         st.caption(
             f"★ the best device of a network; the stronger the colour, the {low_or_high} and the better."
@@ -122,7 +123,7 @@ def multiples(cells: Columns, quantity: Quantity) -> None:
                     quantity.unit,
                     spread=spread,
                     key=f"compare.multiple.{index}",
-                    alt_text=compare_rows.takeaway(part, quantity),
+                    alt_text=f"{quantity.title} of {name} by device",
                 )
 
 
@@ -140,8 +141,9 @@ def frontiers(points: Columns) -> None:
                     charts_compare.frontier,
                     part,
                     key=f"compare.frontier.{index}",
-                    alt_text=compare_rows.frontier_takeaway(name, part),
+                    alt_text=f"Energy against latency of {name}",
                 )
+                st.caption(compare_rows.frontier_takeaway(part))
 
 
 @st.fragment
