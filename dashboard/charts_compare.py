@@ -17,11 +17,11 @@ from dashboard.encodings import (
     Spread,
     axis,
     colour,
+    log_legend,
     reference,
     rows,
     scale,
     shape,
-    written,
 )
 
 ROW_STEP: Final = 34  # pixels a device in the heatmap
@@ -73,12 +73,9 @@ def heatmap(
         color=alt.Color(
             "value:Q",
             scale=alt.Scale(type="log", reverse=reverse),
-            legend=alt.Legend(
-                title=f"{title} ({unit})", orient="bottom", labelExpr=written(unit), tickCount=4,
-                gradientLength=alt.ExprRef("min(width, 300)"), labelOverlap="greedy", labelSeparation=8,
-            ),
+            legend=log_legend(f"{title} ({unit})", unit),
         )
-    )  # fmt: skip
+    )
     texts: alt.Chart = base.mark_text(
         fontSize=13,
         aria=False,

@@ -13,7 +13,17 @@ import pandas as pd
 from altair.typing import ChartType
 
 from dashboard import palette
-from dashboard.encodings import PADDING, Spread, axis, colour, reference, scale, shape, written
+from dashboard.encodings import (
+    PADDING,
+    Spread,
+    axis,
+    colour,
+    gradient,
+    log_legend,
+    reference,
+    scale,
+    shape,
+)
 
 HEIGHT: Final = 460
 PICK: Final = "pick"
@@ -49,11 +59,11 @@ def heatmap(
             alt.Tooltip("feasible_text:N", title="Within the budgets"),
         ],
     )
-    legend = alt.Legend(
-        title=title, orient="bottom", gradientLength=alt.ExprRef("min(width, 300)"), tickCount=4,
-        labelExpr="format(datum.value, '.0%')" if share else written(unit), labelSeparation=8,
-        labelOverlap="greedy",
-    )  # fmt: skip
+    shares: dict[str, Any] = {
+        "values": [0, 0.25, 0.5, 0.75, 1],
+        "labelExpr": "format(datum.value, '.0%')",
+    }
+    legend = gradient(title, **shares) if share else log_legend(title, unit)
     kind = alt.Scale(domain=[0, 1]) if share else alt.Scale(type="log", reverse=True)
     boxes: alt.Chart = base.mark_rect().encode(
         color=alt.Color("value:Q", scale=kind, legend=legend),
@@ -69,7 +79,8 @@ def heatmap(
     )
 
 
-_AXIS: Final[dict[str, Any]] = {"labelOverlap": "greedy", "ticks": False, "domain": False}
+_AXIS: Final[dict[str, Any]] = {"labelOverlap": "parity", "ticks": False, "domain": False}
+"""Where labels do not fit, every other one is left out, so that those left are as far apart."""
 _RING: Final = "'#E69F00'"  # stands out from every blue of a heatmap, in both themes
 _GREY: Final = "'#808890'"  # between both backgrounds: 3:1 and more on either
 

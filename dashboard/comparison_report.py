@@ -1,4 +1,4 @@
-"""The report of a comparison: one network on devices, with what its numbers rest on."""
+"""The report of a comparison: a network on devices, or several, with what its numbers rest on."""
 
 from __future__ import annotations
 
@@ -55,14 +55,60 @@ def of_network(
         listings=[
             Listing("All figures", tables.on_screen(answer.rows, titles, pinned)),
             Listing("What the confidence rests on", _confidence(names)),
+            Listing(_FIGURES, _figures(network, names), _KINDS),
+        ],
+        about=saving.provenance(request, saving.profiles_of(names)),
+    )
+
+
+def of_networks(
+    networks: Mapping[str, Network],
+    rows: Columns,
+    lines: Sequence[str],
+    request: Mapping[str, Any],
+    charts: Sequence[str],
+) -> Report:
+    """The report of what Compare shows.
+
+    Args:
+        networks: what is compared, by name.
+        rows: of all of them on all devices, with a column ``network``.
+        lines: what the charts tell.
+        request: what was asked, for the provenance.
+        charts: keys of the charts to show.
+    """
+    titles = {name: device.title for name, device in queries.devices().items()}
+    names = list(dict.fromkeys(str(name) for name in rows["hardware"]))
+    figures: dict[tuple[Any, ...], None] = {}
+    heads: list[str] = []
+    for network in networks.values():  # of each precision and stack its own, those of both once
+        found = _figures(network, names)
+        heads = list(found)
+        figures |= dict.fromkeys(zip(*found.values(), strict=True))
+    plural = "network" if len(networks) == 1 else "networks"
+    return Report(
+        title=f"{len(networks)} {plural} on {len(names)} devices",
+        lines=[*lines, *(f"{name}: {_settings(network)}" for name, network in networks.items())],
+        figures=(),
+        charts=charts,
+        listings=[
             Listing(
-                "Figures of the devices and where they come from",
-                _figures(network, names),
-                "Published, derived from published ones, measured, or assumed: the kind says which.",
+                "All figures",
+                {"Network": list(rows["network"]), **tables.on_screen(rows, titles)},
+            ),
+            Listing("What the confidence rests on", _confidence(names)),
+            Listing(
+                _FIGURES,
+                {head: [row[place] for row in figures] for place, head in enumerate(heads)},
+                _KINDS,
             ),
         ],
         about=saving.provenance(request, saving.profiles_of(names)),
     )
+
+
+_FIGURES: Final = "Figures of the devices and where they come from"
+_KINDS: Final = "Published, derived from published ones, measured, or assumed: the kind says which."
 
 
 def _settings(network: Network) -> str:

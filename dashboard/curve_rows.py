@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from dashboard.readable import Quantity, number
 
-LABEL_STEPS: Final = 22  # labels that fit above one another
+LABEL_STEPS: Final = 20  # labels that fit above one another
 _NAMES: Final = (
-    "role", "at", "at_text", "device", "architecture", "dash", "value", "low", "high", "label_at",
+    "role", "at", "at_text", "device", "architecture", "dash", "value", "low", "high", "label_at", "place",
 )  # fmt: skip
 
 
@@ -46,11 +46,13 @@ def frame(
         ]
     ends = [series[quantity.column][name][-1] for name, _, _ in devices]
     reach = [row[end] for row in found for end in ("low", "high")]
-    for (_, title, architecture), place in zip(
-        devices, apart(ends, reach, logarithmic), strict=True
-    ):
-        same = {"device": title, "architecture": architecture}
-        found.append({"role": "label", "at": values[-1], "label_at": place, **same})
+    dashes = {row["device"]: row["dash"] for row in found}
+    places = apart(ends, reach, logarithmic)
+    for place, ((_, title, architecture), label_at) in enumerate(zip(devices, places, strict=True)):
+        same = {"device": title, "architecture": architecture, "dash": dashes[title]}
+        found.append(
+            {"role": "label", "at": values[-1], "label_at": label_at, "place": place, **same}
+        )
     for index, at in enumerate(values):
         told = {
             text: number(series[quantity.column][name][index], quantity.unit)
@@ -65,21 +67,36 @@ def apart(ends: Sequence[float], reach: Sequence[float], logarithmic: bool) -> l
 
     Args:
         ends: where the lines end.
-        reach: all that the axis spans.
+        reach: all that is drawn; the axis goes on from there to a round value, or to 0.
         logarithmic: whether the axis is.
 
-    >>> apart([0.0, 1.0, 100.0], [0.0, 220.0], False)  # a label is a 22nd of the axis: 10
+    >>> apart([0.0, 1.0, 100.0], [0.0, 200.0], False)  # a label is a 20th of the axis: 10
     [0.0, 10.0, 100.0]
+    >>> apart([195.0, 200.0], [0.0, 200.0], False)  # none above the axis
+    [190.0, 200.0]
     """
     if not ends:
         return []
     scaled = _logarithms if logarithmic else list
-    places, span = scaled(ends), scaled(reach)
-    step = (max(span) - min(span)) / LABEL_STEPS
-    for before, index in itertools.pairwise(sorted(range(len(places)), key=places.__getitem__)):
+    places = scaled(ends)
+    bottom, top = _axis(scaled(reach), logarithmic)
+    step = (top - bottom) / LABEL_STEPS
+    upwards = sorted(range(len(places)), key=places.__getitem__)
+    for before, index in itertools.pairwise(upwards):
         places[index] = max(places[index], places[before] + step)
-    return [math.exp(place) if logarithmic else place for place in places]
+    highest = top
+    for index in reversed(upwards):
+        places[index] = min(places[index], highest)
+        highest = places[index] - step
+    return [10**place if logarithmic else place for place in places]
+
+
+def _axis(reach: Sequence[float], logarithmic: bool) -> tuple[float, float]:
+    """What the axis spans, in decades where it is logarithmic: those end at powers of ten."""
+    if logarithmic:
+        return float(math.floor(min(reach))), float(math.ceil(max(reach)))
+    return min(0.0, *reach), max(reach)
 
 
 def _logarithms(values: Sequence[float]) -> list[float]:
-    return [math.log(value) for value in values if value > 0]
+    return [math.log10(value) for value in values if value > 0]

@@ -33,6 +33,32 @@ def written(unit: str) -> str:
     return f"{_PLAIN if unit in ('×', '') else _PREFIXED} + '{unit}'"
 
 
+def log_legend(title: str, unit: str) -> alt.Legend:
+    """The legend of logarithmic colours: five values as far apart, as there are few round ones."""
+    first, last = "domain('color')[0]", "domain('color')[1]"
+    parts = (0, 0.25, 0.5, 0.75, 1)
+    between = ", ".join(f"pow({first}, {1 - part}) * pow({last}, {part})" for part in parts)
+    rounded = "format(datum.value, '.2~s')"
+    plain = f"datum.value < 1 ? format(datum.value, '.2~r') : {rounded}"
+    return gradient(
+        title,
+        values=alt.ExprRef(f"{first} > 0 ? [{between}] : []"),
+        labelExpr=f"({plain if unit in ('×', '') else rounded}) + '{unit}'",
+    )
+
+
+def gradient(title: str, **more: Any) -> alt.Legend:
+    """The legend of a continuous colour, below the chart."""
+    return alt.Legend(
+        title=title,
+        orient="bottom",
+        gradientLength=alt.ExprRef("min(width - 8, 300)"),
+        labelSeparation=4,
+        labelOverlap="parity",
+        **more,
+    )
+
+
 def axis(unit: str, spread: Spread, **more: Any) -> alt.Axis:
     """An axis whose values are written with an SI prefix and the unit."""
     common: dict[str, Any] = {"tickCount": 4, "grid": True, "labelOverlap": "greedy", **more}

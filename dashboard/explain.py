@@ -6,6 +6,7 @@ the number that was used, so that no explanation can differ from the calculation
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -93,8 +94,20 @@ def _escaped(text: str) -> str:
     return "`".join(pieces)
 
 
-def time_rows(kernel: Mapping[str, Any], peak: float, bytes_per_s: float) -> dict[str, list[str]]:
-    """The parts of a kernel's latency, and what each comes to beside the device's figures."""
+def time_rows(
+    kernel: Mapping[str, Any],
+    peak: float,
+    bytes_per_s: float,
+    on_chip_bytes_per_s: float | None = None,
+) -> dict[str, list[str]]:
+    """The parts of a kernel's latency, and what each comes to beside the device's figures.
+
+    Args:
+        kernel: its row.
+        peak: of the matrix arithmetic, in flop/s.
+        bytes_per_s: of the memory; 0 where there is none.
+        on_chip_bytes_per_s: of the memory on the chip, where the profile has it.
+    """
     work = kernel["flops"] - 2.0 * (kernel["macs"] - kernel["worked_macs"])
     compute, memory = kernel["compute_s"], kernel["memory_s"]
     return {
@@ -107,7 +120,7 @@ def time_rows(kernel: Mapping[str, Any], peak: float, bytes_per_s: float) -> dic
         ],
         "What it is": [
             _rate(work, "flop", compute, peak, "the matrix peak"),
-            _rate(kernel["memory_bytes"], "B", memory, bytes_per_s, "the bandwidth"),
+            _moved(kernel["memory_bytes"], memory, bytes_per_s, on_chip_bytes_per_s),
             "starting the kernel",
             "the parts overlap as the execution model says, below",
         ],
@@ -207,6 +220,27 @@ def _rate(amount: float, unit: str, seconds: float, bound: float, name: str) -> 
     text = f"{number(amount, unit)} at {number(rate, f'{unit}/s')}"
     share = rate / bound if bound > 0 else 0.0
     return f"{text}, {share:.0%} of {name}" if share else text
+
+
+def _moved(amount: float, seconds: float, off_chip: float, on_chip: float | None) -> str:
+    """Traffic beside the bandwidth of the memory, or of the chip where it is too fast for memory.
+
+    In ``seconds`` the memory can have moved ``off_chip × seconds`` at most; the rest never left.
+    """
+    rate = amount / seconds if seconds else 0.0
+    if not off_chip or rate <= _EXACT * off_chip:
+        return _rate(amount, "B", seconds, off_chip, "the bandwidth")
+    stays = math.floor(100.0 * (1.0 - off_chip / rate))
+    text = (
+        f"{number(amount, 'B')} at {number(rate, 'B/s')}, more than the memory's "
+        f"{number(off_chip, 'B/s')}: at least {stays} % of it stays on chip"
+    )
+    if on_chip and rate <= _EXACT * on_chip:
+        return f"{text}, {rate / on_chip:.0%} of the {number(on_chip, 'B/s')} there"
+    return text
+
+
+_EXACT: Final = 1.01  # a ratio up to here is 1 as far as it is written
 
 
 def table(columns: Mapping[str, Sequence[str]]) -> str:

@@ -243,7 +243,10 @@ def explained(
     precision = anatomy.precision_of(network, profile)
     bandwidth = profile.memory_bytes_per_s
     rows = explain.time_rows(
-        kernel, profile.peak(precision), bandwidth if math.isfinite(bandwidth) else 0.0
+        kernel,
+        profile.peak(precision),
+        bandwidth if math.isfinite(bandwidth) else 0.0,
+        profile.on_chip_bytes_per_s,
     )
     st.markdown(explain.table(rows))
     _device(profile, network)

@@ -538,3 +538,21 @@ def test_a_zoo_library_that_is_missing_is_one_sentence(no_caches, monkeypatch):
     assert not app.exception
     assert "timm is not installed" in app.error[0].value
     assert "Choose a zoo model" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("moved", "on_chip", "said"),
+    [
+        (5e5, 8e12, "500 kB at 500 GB/s, 50% of the bandwidth"),
+        # in a microsecond the memory moves 1 MB at most: 3 of 4 MB stay, at half of the chip's 8 TB/s
+        (4e6, 8e12, "4 MB at 4 TB/s, more than the memory's 1 TB/s: at least 75 % of it stays on chip, "
+                    "50% of the 8 TB/s there"),
+        (4e6, None, "4 MB at 4 TB/s, more than the memory's 1 TB/s: at least 75 % of it stays on chip"),
+    ],
+)  # fmt: skip
+def test_traffic_that_stays_on_the_chip_is_not_held_against_the_memory(moved, on_chip, said):
+    kernel = {
+        "flops": 0.0, "macs": 0.0, "worked_macs": 0.0, "memory_bytes": moved, "compute_s": 0.0,
+        "memory_s": 1e-6, "overhead_s": 0.0, "latency_s": 1e-6,
+    }  # fmt: skip
+    assert explain.time_rows(kernel, 1e12, 1e12, on_chip)["What it is"][1] == said

@@ -6,9 +6,19 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import charts_compare, compare_rows, line_up, palette, pins, queries
+from dashboard import (
+    charts_compare,
+    compare_rows,
+    comparison_report,
+    line_up,
+    palette,
+    pins,
+    queries,
+    report_page,
+)
 from dashboard.compare_rows import QUANTITIES, Entry
 from dashboard.pins import Pin
+from dashboard.queries import Network, Request
 from tests.dashboard_support import ROWS
 from tests.test_dashboard import healthy, opened, words
 
@@ -233,3 +243,32 @@ def test_a_network_that_cannot_be_computed_does_not_hide_the_others():
     assert len(app.error) == 1
     assert "timm/no_such_model" in app.error[0].value
     assert list(app.dataframe[0].value["Network"]) == ["Multilayer perceptron"]
+
+
+ONE = Network("conv2d_stack", (("channels", 8),))
+TWO = Network("mlp", (("width", 64),), batch=4)
+DEVICES = ("nvidia_t4", "hailo_8")
+
+
+def test_the_report_has_every_network_device_and_figure_once():
+    entries = [
+        Entry("one", queries.answer(Request(ONE, DEVICES)).rows),
+        Entry("two", queries.answer(Request(TWO, DEVICES)).rows),
+    ]
+    rows = compare_rows.together(entries)
+    made = comparison_report.of_networks(
+        {"one": ONE, "two": TWO}, rows, ["Best latency: one."], {}, ["compare.heatmap"]
+    )
+    assert made.title == "2 networks on 2 devices"
+    assert made.lines[0] == "Best latency: one."
+    assert made.lines[2] == "two: mlp (width 64), batch 4, precision auto, compiled stack."
+    results, _, figures = made.listings
+    assert list(results.rows["Network"]) == ["one", "one", "two", "two"]
+    assert [1e-3 * ms for ms in results.rows["Latency (ms)"]] == pytest.approx(rows["latency_s"])
+    said = list(zip(*figures.rows.values(), strict=True))
+    assert len(said) == len(set(said))  # both networks rest on the same figures
+    assert {device for device, *_ in said} == {queries.devices()[name].title for name in DEVICES}
+    assert set(made.about.profiles) == set(DEVICES)
+    page = report_page.page(made, {})
+    assert "<svg" not in page
+    assert "2 networks on 2 devices" in page

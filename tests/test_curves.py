@@ -103,9 +103,11 @@ def test_the_frame_has_points_labels_that_keep_apart_and_a_text_a_device():
     assert list(table["role"].value_counts()[["point", "label", "rule"]]) == [4, 2, 2]
     labels = table[table["role"] == "label"]
     assert list(labels["at"]) == [2, 2]
-    # both lines end at 2 ms; the axis reaches from 0.5 to 4 ms, a label is a 22nd of it
+    # both lines end at 2 ms; bands go from 0.5 to 4 ms, so the axis from 0.1 to 10: two decades
     first, second = labels["label_at"]
-    assert second / first == pytest.approx(8 ** (1 / curve_rows.LABEL_STEPS))
+    assert second / first == pytest.approx(100 ** (1 / curve_rows.LABEL_STEPS))
+    assert list(labels["place"]) == [0, 1]
+    assert list(labels["dash"]) == [0, 1]
     rules = table[table["role"] == "rule"]
     assert list(rules["v0"]) == ["1 ms", "2 ms"]
     assert list(table[table["role"] == "point"]["dash"]) == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import streamlit as st
@@ -10,6 +11,7 @@ from characterize.errors import CharacterizeError
 from dashboard import (
     charts_compare,
     compare_rows,
+    comparison_report,
     controls,
     line_up,
     links,
@@ -25,6 +27,7 @@ from dashboard.queries import Request
 from dashboard.readable import LATENCY, Columns, Quantity
 
 RESULTS = "compare"
+HEATMAP = "compare.heatmap"
 OF, SIDE = "compare.of", "compare.beside"  # in the URL
 BESIDE = ("By device", "Energy against latency")
 
@@ -52,12 +55,15 @@ def results() -> None:
         "Side by side", BESIDE, default=BESIDE[0], required=True, key=SIDE, bind=controls.BOUND
     )
     panels.key_of_marks(())
+    lines = [f"{compare_rows.takeaway(cells, quantity)}."]
     if beside == BESIDE[0]:
-        multiples(cells, quantity)
+        small = multiples(cells, quantity)
     else:
-        frontiers(compare_rows.frontier(entries, titles, order))
+        small = frontiers(compare_rows.frontier(entries, titles, order))
     st.header("All figures", anchor="figures")
-    table(compare_rows.together(entries))
+    together = compare_rows.together(entries)
+    table(together)
+    report(entries, together, lines, [HEATMAP, *small])
 
 
 def answers(devices: tuple[str, ...], baseline: str | None) -> list[Entry]:
@@ -74,6 +80,16 @@ def answers(devices: tuple[str, ...], baseline: str | None) -> list[Entry]:
         panels.left_out(answer.left_out, pin.network.precision)
         found.append(Entry(pin.name, answer.rows))
     return found
+
+
+def report(entries: Sequence[Entry], rows: Columns, lines: list[str], charts: list[str]) -> None:
+    """Offer what is on the page as a report."""
+    known = {pin.name: pin.network for pin in line_up.chosen(controls.chosen_network())}
+    networks = {entry.name: known[entry.name] for entry in entries}
+    saving.offer_report(
+        f"characterize_{tables.slug('-'.join(networks))}",
+        lambda: comparison_report.of_networks(networks, rows, lines, saving.asked(), charts),
+    )
 
 
 def what() -> str:
@@ -99,7 +115,7 @@ def heatmap(cells: Columns, quantity: Quantity, networks: int) -> None:
             quantity.unit,
             networks=networks,
             reverse=quantity.lower_is_better,
-            key="compare.heatmap",
+            key=HEATMAP,
             alt_text=f"{quantity.title} by network and device, as a heatmap",
         )
         st.caption(f"{compare_rows.takeaway(cells, quantity)}.")
@@ -109,25 +125,31 @@ def heatmap(cells: Columns, quantity: Quantity, networks: int) -> None:
         )
 
 
-def multiples(cells: Columns, quantity: Quantity) -> None:
+def multiples(cells: Columns, quantity: Quantity) -> list[str]:
+    """A chart a network; returns the keys of the charts."""
+    keys = []
     spread = readable.spread([*cells["low"], *cells["high"]])
     with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
         parts = compare_rows.apart(cells, compare_rows.VALUE_ENDS)
         for index, (name, part) in enumerate(parts):
             with st.container(border=True, gap="xsmall"):
                 st.markdown(f"**{name}**")
+                keys.append(f"compare.multiple.{index}")
                 panels.draw(
                     charts_compare.multiple,
                     part,
                     quantity.title,
                     quantity.unit,
                     spread=spread,
-                    key=f"compare.multiple.{index}",
+                    key=keys[-1],
                     alt_text=f"{quantity.title} of {name} by device",
                 )
+    return keys
 
 
-def frontiers(points: Columns) -> None:
+def frontiers(points: Columns) -> list[str]:
+    """Energy against latency, a chart a network; returns the keys of the charts."""
+    keys = []
     st.caption(
         "Left is fast, down is frugal. A line joins the devices that are worth having for a network: "
         "nothing else is both faster and more frugal. Those off the line are always beaten."
@@ -137,13 +159,15 @@ def frontiers(points: Columns) -> None:
         for index, (name, part) in enumerate(parts):
             with st.container(border=True, gap="xsmall"):
                 st.markdown(f"**{name}**")
+                keys.append(f"compare.frontier.{index}")
                 panels.draw(
                     charts_compare.frontier,
                     part,
-                    key=f"compare.frontier.{index}",
+                    key=keys[-1],
                     alt_text=f"Energy against latency of {name}",
                 )
                 st.caption(compare_rows.frontier_takeaway(part))
+    return keys
 
 
 @st.fragment
