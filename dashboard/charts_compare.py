@@ -53,6 +53,7 @@ def heatmap(
             axis=alt.Axis(
                 orient="top", labelAngle=0, ticks=False, domain=False, labelPadding=6,
                 labelLimit=alt.ExprRef(f"width / {networks} - 6"), labelFontWeight="bold",
+                labelOverlap=False, labelFlush=False,  # each is cut to the width of its column
             ),
         ),
         y=rows("device", limit=NAME_LIMIT, grid=False, gap=0.06),

@@ -87,7 +87,7 @@ def rows(
         f"{field}:N",
         title=None,
         sort=alt.EncodingSortField("order", op="min", order="ascending"),
-        axis=alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=grid),
+        axis=alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=grid, labelFlush=False),
         scale=alt.Undefined if gap is None else alt.Scale(paddingInner=gap),
     )
 

@@ -113,10 +113,10 @@ def time_rows(
     return {
         "Part": ["Arithmetic", "Memory", "Overhead", "**Latency**"],
         "Time": [
-            number(compute, "s"),
-            number(memory, "s"),
-            number(kernel["overhead_s"], "s"),
-            f"**{number(kernel['latency_s'], 's')}**",
+            _unbroken(compute),
+            _unbroken(memory),
+            _unbroken(kernel["overhead_s"]),
+            f"**{_unbroken(kernel['latency_s'])}**",
         ],
         "What it is": [
             _rate(work, "flop", compute, peak, "the matrix peak"),
@@ -125,6 +125,11 @@ def time_rows(
             "the parts overlap as the execution model says, below",
         ],
     }
+
+
+def _unbroken(seconds: float) -> str:
+    """A time whose unit stays on the line of its number, in a narrow column too."""
+    return number(seconds, "s").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def row_formulas(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from characterize.records import Precision
 
 MARGIN: Final = 1.6  # of the range of the points, beyond them
-ROOM: Final = 10.0  # to their right, where names stand
+ROOM: Final = 80.0  # to their right, where names stand
 CORNER: Final = 300.0  # ratio of intensities that the names in the upper left corner take
 LINE: Final = 2.2  # ratio of throughputs from one name to the next below
 DASH: Final = {"memory": "— ", "on_chip": "- - "}  # how the lines of the names there are drawn
