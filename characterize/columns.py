@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,7 +37,8 @@ _PER_SAMPLE = (
 )  # fmt: skip
 
 
-_WHOLE = ("grid", "lowerings")  # not by row
+_WHOLE = ("grid", "extents", "lowerings")  # not by row
+_WORTH_SPLITTING = 4096  # configurations from which two smaller evaluations cost less than one
 
 
 class Lowerings(Protocol):
@@ -44,6 +46,12 @@ class Lowerings(Protocol):
 
     def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
         """Columns of L launched kernels, and how many of each a fused kernel stands for."""
+
+
+@cache
+def _among(kinds: tuple[KernelKind, ...]) -> NDArray[np.bool_]:
+    """Whether each of all kinds is one of these."""
+    return np.array([kind in kinds for kind in KINDS])
 
 
 def _none() -> Array:
@@ -105,6 +113,9 @@ class KernelColumns:
         default_factory=_none
     )  # the longest side of a convolution's kernel
     grid: tuple[int, ...] | None = None  # lengths of the axes, N altogether; None: made by hand
+    extents: tuple[Grid, ...] | None = (
+        None  # by row, lengths of the axes that it depends on, else 1
+    )
     lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -117,6 +128,8 @@ class KernelColumns:
         rows = len(self.kind)
         if self.grid is None:
             return np.broadcast_to(array, (rows, array.shape[1]))
+        if array.ndim > 2 and array.size == len(array):  # the same in all configurations
+            array = array.reshape(-1, 1)
         if array.ndim > 2:
             return np.broadcast_to(array, (rows, *self.grid)).reshape(rows, -1)
         return np.broadcast_to(array, (rows, math.prod(self.grid)))
@@ -130,13 +143,31 @@ class KernelColumns:
             return self, None
         return self.lowerings.launched(autocast=autocast, split_bias=split_bias)
 
-    def rows(self, index: NDArray[np.int64]) -> KernelColumns:
-        """Some of the kernels, by row."""
+    def by_extent(self) -> list[tuple[NDArray[np.int64], KernelColumns]]:
+        """The rows in groups, those that depend on few axes only without the others."""
+        every = np.arange(len(self.kind))
+        if self.grid is None or self.extents is None or math.prod(self.grid) < _WORTH_SPLITTING:
+            return [(every, self)]
+        groups: dict[Grid, list[int]] = {}
+        for row, extent in enumerate(self.extents):
+            small = 2 * math.prod(extent) <= math.prod(self.grid)
+            groups.setdefault(extent if small else self.grid, []).append(row)
+        if len(groups) == 1 and self.grid in groups:
+            return [(every, self)]
+        index = {extent: np.array(rows) for extent, rows in groups.items()}
+        return [(rows, self.rows(rows, extent)) for extent, rows in index.items()]
+
+    def rows(self, index: NDArray[np.int64], extent: Grid | None = None) -> KernelColumns:
+        """Some of the kernels, by row; only the first entry of axes whose extent is 1."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _WHOLE}
         rows = len(self.kind)
-        once = {
-            id(v): v[index] if len(v) == rows else v for v in own.values()
-        }  # equal stays the same
+        first = tuple(slice(0, 1) if length == 1 else slice(None) for length in extent or ())
+
+        def some_of(array: Any) -> Any:
+            part = array[:, *first] if array.ndim == len(first) + 1 else array
+            return part[index] if len(part) == rows else part
+
+        once = {id(v): some_of(v) for v in own.values()}  # equal stays the same
         some = {k: once[id(v)] for k, v in own.items()}
         return KernelColumns(**some, grid=self.grid)
 
@@ -156,7 +187,7 @@ class KernelColumns:
             self.grid is not None and math.prod(self.grid) == 1
         )  # now as many as there are factors
         grid = (np.size(factor),) if one else self.grid
-        return replace(self, lowerings=own, grid=grid, **changed)
+        return replace(self, lowerings=own, grid=grid, extents=None, **changed)
 
     @property
     def flops(self) -> Array:
@@ -172,7 +203,7 @@ class KernelColumns:
 
     def is_kind(self, *kinds: KernelKind) -> NDArray[np.bool_]:
         """``[K, 1]`` mask of the kernels of these kinds."""
-        mask = np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
+        mask: NDArray[np.bool_] = _among(kinds)[self.kind]
         return mask.reshape(self.count.shape)
 
 
@@ -225,7 +256,10 @@ def on_grid(value: Count, grid: Grid) -> Array:
 
 def stacked(values: Sequence[Count], grid: Grid) -> Array:
     """A row a value, ``[K, *grid]`` with length 1 along the axes that none depends on."""
-    shape = np.broadcast_shapes((1,) * len(grid), *(np.shape(value) for value in values))
+    shapes = {np.shape(value) for value in values}
+    if shapes <= {()}:
+        return np.array(values, dtype=np.float64).reshape(-1, *(1,) * len(grid))
+    shape = np.broadcast_shapes((1,) * len(grid), *shapes)
     found = np.empty((len(values), *shape))
     for place, value in enumerate(values):
         found[place] = value

@@ -28,7 +28,7 @@ from characterize.records import (
     Role,
     Value,
 )
-from characterize.skeletons import Row, Sizes, Skeleton, Traffic, sizes, skeleton
+from characterize.skeletons import Launched, Row, Sizes, Skeleton, Traffic, sizes, skeleton
 from characterize.symbols import Binder
 
 __all__ = ["Columns", "Skeleton", "columns", "skeleton"]
@@ -120,17 +120,18 @@ class _Lowerings:
     frame: Skeleton
     binder: Binder
     grid: Grid
-    known: dict[tuple[bool, bool], tuple[KernelColumns, Array]] = field(default_factory=dict)
+    known: list[tuple[Launched, tuple[KernelColumns, Array]]] = field(default_factory=list)
 
     def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
         """Columns of L launched kernels, and how many of each a fused kernel stands for."""
-        key = (autocast, split_bias)
-        if key not in self.known:
-            self.known[key] = self._evaluate(*key)
-        return self.known[key]
-
-    def _evaluate(self, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
         launched = self.frame.launched(autocast=autocast, split_bias=split_bias)
+        found = next((found for each, found in tuple(self.known) if each is launched), None)
+        if found is None:
+            found = self._evaluate(launched)
+            self.known.append((launched, found))
+        return found
+
+    def _evaluate(self, launched: Launched) -> tuple[KernelColumns, Array]:
         made = launched.skeleton
         bound = _Bound(made.graph.graph.values, self.binder)
         evaluated = [_evaluate(row, self.binder, bound) for row in made.rows]
@@ -144,7 +145,14 @@ class _Lowerings:
         shares = np.zeros((len(self.frame.rows), len(made.rows)))
         for fused, row, count in launched.occurrences:
             shares[fused, row] += count / self.frame.rows[fused].count
-        return _stack(made, evaluated, self.grid), shares
+        extents = tuple(_extent(features, self.grid) for features in evaluated)
+        return replace(_stack(made, evaluated, self.grid), extents=extents), shares
+
+
+def _extent(features: Mapping[str, Any], grid: Grid) -> Grid:
+    """The lengths of the axes that some feature depends on, 1 for the others."""
+    shapes = {value.shape for value in features.values() if isinstance(value, np.ndarray)}
+    return np.broadcast_shapes((1,) * len(grid), *shapes)
 
 
 class _Bound:
@@ -315,7 +323,7 @@ def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
     return {
         "activations": activations,
         "input_elements": largest,
-        "other_elements": total - largest,
+        "other_elements": total - largest if len(activations) > 1 else 0,
         "weight_elements": weights,
         "fixed_read_bytes": fixed,
         "sliced_elements": sliced,

@@ -58,6 +58,9 @@ def distances(
     second: tuple[Count, Count] = (np.inf, 0)
     for read, numel in activations:
         moved = _moved(spans[read], evaluated)
+        if len(activations) == 1:  # there are no others to tell it from
+            first = moved
+            break
         wins = numel > largest
         if np.ndim(wins) == 0:
             first, second = (moved, first) if wins else (first, moved)

@@ -61,7 +61,10 @@ class Skeleton:
         key = (autocast, split_bias)
         found = self.launched_by.get(key)
         if found is None:
-            found = self.launched_by[key] = _launched(self, *key)
+            found = _launched(self, *key)
+            known = tuple(self.launched_by.values())
+            found = next((each for each in known if each == found), found)  # evaluated once
+            self.launched_by[key] = found
         return found
 
 

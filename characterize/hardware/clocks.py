@@ -75,12 +75,14 @@ class Load:
     """A network's demand, ``[N]``: joules at the highest clock, and its seconds at a clock.
 
     ``seconds(clock, which)`` answers for the configurations ``which`` the seconds of a step, and
-    those of them in which the device is busy.
+    those of them in which the device is busy; ``full`` are those of all at the highest clock,
+    if they are known.
     """
 
     operations_j: Array
     bytes_j: Array
     seconds: Callable[[Array, Places], tuple[Array, Array]]
+    full: tuple[Array, Array] | None = None
 
 
 def sustained(load: Load, budget: Budget, length: int) -> Array:
@@ -89,19 +91,23 @@ def sustained(load: Load, budget: Budget, length: int) -> Array:
     if not np.isfinite(budget.limit_w):
         return clock
     operations, moved = (np.broadcast_to(j, length) for j in (load.operations_j, load.bytes_j))
-    which = np.arange(length)
 
-    def excess(tried: Array, which: Places) -> Array:
-        step, busy = load.seconds(tried, which)
-        step = np.maximum(step, 1e-12)
+    def drawn_w(tried: Array, seconds: tuple[Array, Array], energy: Array) -> Array:
+        step = np.maximum(seconds[0], 1e-12)
+        return (budget.busy_w(tried) * seconds[1] + energy) / step + budget.idle_w
+
+    at_once = load.full or load.seconds(clock, np.arange(length))
+    highest_w = np.broadcast_to(drawn_w(np.ones(1), at_once, operations + moved), length)
+    which = np.flatnonzero(highest_w > budget.limit_w)
+    if not len(which):
+        return clock
+
+    def excess(tried: Array) -> Array:
         energy = operations[which] * budget.energy_share(tried) + moved[which]
-        drawn = budget.idle_w + budget.busy_w(tried) * busy / step + energy / step
+        drawn = drawn_w(tried, load.seconds(tried, which), energy)
         return np.asarray(np.log(drawn / budget.limit_w))
 
-    high = excess(clock, which)
-    which = np.flatnonzero(high > 0.0)
-    if len(which):
-        clock[which] = _falling(lambda tried: excess(tried, which), high[which])
+    clock[which] = _falling(excess, np.log(highest_w[which] / budget.limit_w))
     return clock
 
 

@@ -65,27 +65,47 @@ def kernel_times(
     activations = activation_s(columns, device, known)
     weights = weight_s(columns, device, known, small)
     compute, activations = np.broadcast_arrays(compute, activations)
-    calls = columns.is_kind(*CONVOLUTIONS, *PRODUCTS)
-    seconds = np.where(
-        calls, smooth_maximum(compute, activations, known["overlap"]), compute + activations
-    )
-    seconds = seconds + weights + call_s(columns, known, small)
+    seconds = compute + activations
+    called = np.flatnonzero(columns.is_kind(*CONVOLUTIONS, *PRODUCTS))
+    if len(called):
+        parts = compute[called], activations[called]
+        seconds[called] = smooth_maximum(*parts, known["overlap"])
+    seconds = seconds + (weights + call_s(columns, known, small))
     return compute, activations + weights, seconds
 
 
 def small_convolution(columns: KernelColumns) -> Mask:
     """Whether PyTorch calls its own convolution: one image of few elements, no groups, 3x3 at most."""
-    dense = columns.is_kind(*_DENSE) & (columns.kernel_extent <= 3)
-    return np.asarray(dense & (columns.images <= 1) & (columns.input_elements <= SMALL_INPUT))
+    dense = columns.is_kind(*_DENSE) & (columns.kernel_extent <= 3) & (columns.images <= 1)
+    if not dense.any():
+        return np.asarray(dense)
+    return np.asarray(dense & (columns.input_elements <= SMALL_INPUT))
 
 
 def call_s(columns: KernelColumns, known: Efficiencies, small: Mask) -> Array:
     """Fixed time: of the call, and of starting and joining the threads of a loop."""
-    started = np.clip((loop_elements(columns) / CHUNK - 1.0) / (THREADS - 1.0), 0.0, 1.0)
+    convolutions, products = columns.is_kind(*CONVOLUTIONS), columns.is_kind(*PRODUCTS)
+    call = np.where(convolutions, known["call_convolution"], known["call_product"])
+    if small.any():
+        call = np.where(small, known["call_small"], call)
+    loops = np.flatnonzero(~(convolutions | products))
+    if not len(loops):
+        return np.asarray(call)
+    started = np.clip(
+        (loop_elements(columns.rows(loops)) / CHUNK - 1.0) / (THREADS - 1.0), 0.0, 1.0
+    )
     loop = known["call_loop"] + known["fork"] * started
-    call = np.where(columns.is_kind(*CONVOLUTIONS), known["call_convolution"], loop)
-    call = np.where(columns.is_kind(*PRODUCTS), known["call_product"], call)
-    return np.asarray(np.where(small, known["call_small"], call))
+    return _put(call, loops, loop, len(columns.kind))
+
+
+def _put(array: Array, rows: NDArray[np.int64], own: Array, kernels: int) -> Array:
+    """The array with rows of its own for some kernels."""
+    if len(rows) == kernels:
+        return np.asarray(own)
+    result = np.empty((kernels, *np.broadcast_shapes(array.shape[1:], own.shape[1:])))
+    result[:] = array
+    result[rows] = own
+    return result
 
 
 def loop_elements(columns: KernelColumns) -> Array:
@@ -101,24 +121,61 @@ def threads(elements: Array, cores: float) -> Array:
 
 def compute_s(columns: KernelColumns, device: Device, known: Efficiencies, small: Mask) -> Array:
     """Seconds of arithmetic; where threads get too little each, some are idle."""
+    kernels = len(columns.kind)
+    works = np.broadcast_to(columns.macs > 0, (kernels, *columns.macs.shape[1:]))
+    anywhere = works.reshape(kernels, -1).any(axis=1)
+    rows, loops = np.flatnonzero(anywhere), np.flatnonzero(~anywhere)
+    if not len(rows):
+        return _at_peak(columns, device, loop_s(columns, device, known))
+    some = columns.rows(rows) if len(loops) else columns
+    seconds = _arithmetic_s(some, device, known, small[rows] if len(small) > 1 else small)
+    if not works[rows].all():
+        seconds = np.where(works[rows], seconds, loop_s(some, device, known))
+    seconds = _at_peak(some, device, seconds)
+    if not len(loops):
+        return seconds
+    rest = columns.rows(loops)
+    looped = _at_peak(rest, device, loop_s(rest, device, known))
+    result = np.empty((kernels, *np.broadcast_shapes(seconds.shape[1:], looped.shape[1:])))
+    result[rows], result[loops] = seconds, looped
+    return result
+
+
+def _at_peak(columns: KernelColumns, device: Device, seconds: Array) -> Array:
+    """No kernel is faster than its operations at peak."""
+    floor = columns.worked_macs * (2.0 / device.flops_per_s)
+    return np.maximum(seconds, floor + columns.vector_flops / device.vector_flops_per_s)
+
+
+def _arithmetic_s(
+    columns: KernelColumns, device: Device, known: Efficiencies, small: Mask
+) -> Array:
+    """Seconds of convolutions and products."""
     depthwise = columns.is_kind(_K.DEPTHWISE_CONVOLUTION)
     attention = columns.is_kind(_K.ATTENTION)
     share: Array = np.full((1, 1), known["linear"])
     for kind, name in _SHARES.items():
-        share = np.where(columns.is_kind(kind) & ~small, known[name], share)
-    causal = columns.worked_macs / np.maximum(columns.macs, 1.0)
-    flops = np.where(columns.m > 0, _product_flops(columns, device, known), 2.0 * columns.macs)
-    spread = 1.0 + known["attention_depth"] / np.maximum(columns.k, 1.0)
-    flops = np.where(attention, 2.0 * columns.macs * spread, flops)
-    taps = 1.0 + known["depthwise_taps"] / np.maximum(columns.kernel_area, 1.0)
-    flops = np.where(depthwise, 2.0 * columns.macs * taps, flops)
-    pieces = columns.m * np.maximum(columns.n, 1.0) * np.maximum(columns.groups, 1.0) / PIECE
-    some = device.core_flops_per_s * np.maximum(pieces, 1.0)
-    rate = np.where(columns.m > 0, np.minimum(device.flops_per_s, some), device.flops_per_s)
-    seconds = flops * causal / (rate * known["clock"] * share)
-    seconds = np.where(columns.macs > 0, seconds, loop_s(columns, device, known))
-    floor = 2.0 * columns.worked_macs / device.flops_per_s
-    return np.maximum(seconds, floor + columns.vector_flops / device.vector_flops_per_s)
+        mask = columns.is_kind(kind)
+        if mask.any():
+            share = np.where(mask & ~small, known[name], share)
+    sized = columns.m > 0
+    flops = _product_flops(columns, device, known)
+    if not sized.all():
+        flops = np.where(sized, flops, 2.0 * columns.macs)
+    if attention.any():
+        spread = 1.0 + known["attention_depth"] / np.maximum(columns.k, 1.0)
+        flops = np.where(attention, 2.0 * columns.macs * spread, flops)
+    if depthwise.any():
+        taps = 1.0 + known["depthwise_taps"] / np.maximum(columns.kernel_area, 1.0)
+        flops = np.where(depthwise, 2.0 * columns.macs * taps, flops)
+    if columns.worked_macs is not columns.macs:  # the share of blocks that a causal mask leaves
+        flops = flops * (columns.worked_macs / np.maximum(columns.macs, 1.0))
+    pieces = np.maximum(columns.n, 1.0) * np.maximum(columns.groups, 1.0) / PIECE
+    some = device.core_flops_per_s * np.maximum(columns.m * pieces, 1.0)
+    rate = np.minimum(device.flops_per_s, some)
+    if not sized.all():
+        rate = np.where(sized, rate, device.flops_per_s)
+    return np.asarray(flops / (rate * (known["clock"] * share)))
 
 
 _SHARES: Final = {
@@ -137,21 +194,25 @@ def _product_flops(columns: KernelColumns, device: Device, known: Efficiencies) 
     linear = columns.is_kind(_K.LINEAR, _K.RECURRENT)
     depth = columns.k + known["prologue"] * linear
     aliased = linear & (columns.n * device.element_bytes % 4096 == 0)
-    flops = 2.0 * columns.m * columns_padded * depth * columns.groups
-    return np.asarray(flops * np.where(aliased, known["aliased"], 1.0))
+    wide = 2.0 * columns_padded * depth * columns.groups
+    return np.asarray(columns.m * (wide * np.where(aliased, known["aliased"], 1.0)))
 
 
 def loop_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Seconds of a loop's arithmetic: vectors of operations and functions, single elements."""
     elements = loop_elements(columns)
     shared = threads(elements, device.cores)
-    limited = np.where(columns.chunks > 0, np.minimum(shared, columns.chunks), shared)
+    limited = shared
+    if columns.chunks.any():
+        limited = np.where(columns.chunks > 0, np.minimum(shared, columns.chunks), shared)
     vectors = columns.vector_flops * known["element_cycles"]
     vectors = (vectors + columns.transcendentals * known["function_cycles"]) / device.lanes
     single = (columns.rearranging > 0) | (columns.derived > 0)
     narrow = (columns.run > 0) & (columns.run < device.lanes)
-    apart = known["single_cycles"] * (single / shared + known["narrow_groups"] * narrow / limited)
-    cycles = vectors / limited + elements * apart
+    cycles = vectors / limited
+    if single.any() or narrow.any():
+        apart = single / shared + known["narrow_groups"] * narrow / limited
+        cycles = cycles + elements * (known["single_cycles"] * apart)
     return np.asarray(cycles / (device.cycles_per_s * known["clock"]))
 
 
@@ -159,13 +220,15 @@ def activation_s(columns: KernelColumns, device: Device, known: Efficiencies) ->
     """Seconds of the traffic of activations."""
     size = device.element_bytes
     moved = Cache.of(size, device.cache_bytes, known).activations(columns)
-    moved = moved + columns.fixed_read_bytes + columns.fixed_write_bytes
+    moved = moved + (columns.fixed_read_bytes + columns.fixed_write_bytes)
     calls = columns.is_kind(*CONVOLUTIONS, *PRODUCTS)
-    moved = moved * np.where(calls, 1.0, known["memory_loop"])
-    both = columns.input_elements + columns.output_elements
-    turned = columns.plain * both * size / np.maximum(columns.images, 1.0)
-    moved = moved + turned * known["plain_layout"]
-    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]))
+    bytes_per_s = device.bytes_per_s * known["bandwidth"]
+    seconds = moved * (np.where(calls, 1.0, known["memory_loop"]) / bytes_per_s)
+    if columns.plain.any():
+        both = columns.input_elements + columns.output_elements
+        turned = columns.plain * both * size / np.maximum(columns.images, 1.0)
+        seconds = seconds + turned * (known["plain_layout"] / bytes_per_s)
+    return np.asarray(seconds)
 
 
 def weight_s(columns: KernelColumns, device: Device, known: Efficiencies, small: Mask) -> Array:

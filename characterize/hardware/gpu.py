@@ -44,36 +44,21 @@ def simt_waves(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
 ) -> KernelEstimate:
     """Tile and wave quantisation, cache residency, launches, sustained clock, what autocast adds."""
-    known = efficiencies(profile, stack)
     autocast = precision is Precision.FP16  # whoever runs in bf16 converts the weights, once
-    launched, shares = columns.launched(autocast=autocast, split_bias=True)
-    device, budget = Device.of(profile, precision), clocks.Budget.of(profile)
-    if stack is Stack.ENGINE:  # the power limit is in its kernels' times
-        full = gpu_engine.kernel_times(launched, device, known, gpu_engine.budget_w(profile)).flat(
-            launched
-        )
-        budget = replace(budget, limit_w=np.inf)
-    else:
-        full = kernel_times(launched, device, known).flat(launched)
-    energy = energies(columns, profile, precision)
-    load = clocks.Load(
-        (energy.operations_j * columns.repeats).sum(axis=0),
-        (energy.bytes_j * columns.repeats).sum(axis=0),
-        lambda clock, which: step_seconds(launched.repeats, full, clock, which, known),
-    )
+    energy, budget = energies(columns, profile, precision), clocks.Budget.of(profile)
     shape = energy.bytes_j.shape
-    clock = clocks.sustained(load, budget, shape[1])
-    times = full if clock.min() == 1.0 else clocked(full, clock)
-    step = step_factor(launched.repeats, times.kernel_s, known["dispatch"])
+    run = _run(columns, profile, precision, stack, energy)
+    shares, clock, times = run.shares, run.clock, run.times
     compute, memory, kernel = (
         folded(part, shares) for part in (times.compute_s, times.memory_s, times.kernel_s)
     )
-    latency, busy = kernel * step, kernel
+    latency, busy = kernel * run.factor, kernel
     wide = [p for p in (Precision.TF32, Precision.FP32) if p in profile.peak_flops_per_s]
     if shares is not None and autocast and wide:
-        less = _without_autocast(columns, profile, wide[0], stack, latency)
-        latency, busy = latency * less, busy * less
-        compute, memory = np.minimum(compute, latency), np.minimum(memory, latency)
+        less = _without_autocast(columns, profile, wide[0], stack, run.step_s)
+        if less.min(initial=1.0) < 1.0:
+            latency, busy = latency * less, busy * less
+            compute, memory = np.minimum(compute, latency), np.minimum(memory, latency)
     active_j = budget.busy_w(clock) * busy
     estimate = KernelEstimate(
         latency_s=np.broadcast_to(latency, shape),
@@ -89,6 +74,51 @@ def simt_waves(
     if stack is Stack.ENGINE:
         return gpu_engine.held_to_limit(estimate, columns.repeats, profile)
     return estimate
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What PyTorch launches for a network, how long it takes, and at which clock."""
+
+    shares: Array | None  # [K, L] of launched kernels in fused ones
+    times: Times
+    clock: Array  # [N]
+    busy_s: Array  # [N] of all kernels
+    factor: Array  # [N] how much longer the step takes than they do
+
+    @property
+    def step_s(self) -> Array:
+        """Seconds of a step, ``[N]``."""
+        return self.busy_s * self.factor
+
+
+def _run(
+    columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack, energy: Energies
+) -> _Run:
+    known, budget = efficiencies(profile, stack), clocks.Budget.of(profile)
+    launched, shares = columns.launched(autocast=precision is Precision.FP16, split_bias=True)
+    device, count = Device.of(profile, precision), launched.repeats
+    if stack is Stack.ENGINE:  # the power limit is in its kernels' times
+        full = gpu_engine.kernel_times(launched, device, known, gpu_engine.budget_w(profile)).flat(
+            launched
+        )
+        budget = replace(budget, limit_w=np.inf)
+    else:
+        full = kernel_times(launched, device, known).flat(launched)
+    busy = _together(count, full.kernel_s)
+    factor = _factor(count, busy, known["dispatch"])
+    load = clocks.Load(
+        _together(columns.repeats, energy.operations_j),
+        _together(columns.repeats, energy.bytes_j),
+        lambda clock, which: step_seconds(count, full, clock, which, known),
+        (busy * factor, busy),
+    )
+    clock = clocks.sustained(load, budget, energy.bytes_j.shape[1])
+    if clock.min(initial=1.0) == 1.0:
+        return _Run(shares, full, clock, busy, factor)
+    times = clocked(full, clock)
+    busy = _together(count, times.kernel_s)
+    return _Run(shares, times, clock, busy, _factor(count, busy, known["dispatch"]))
 
 
 @dataclass(frozen=True)
@@ -116,22 +146,21 @@ def step_seconds(
     """Seconds of a step, and of its kernels, at a clock, for some of the configurations."""
     parts = (getattr(full, each.name) for each in fields(full))
     some = Times(*(part[:, which] if part.shape[1] > 1 else part for part in parts))
-    kernel = clocked(some, clock).kernel_s
-    busy = (count * kernel).sum(axis=0)
-    return busy * step_factor(count, kernel, known["dispatch"]), busy
+    busy = _together(count, clocked(some, clock).kernel_s)
+    return busy * _factor(count, busy, known["dispatch"]), busy
 
 
 def _without_autocast(
-    columns: KernelColumns, profile: Profile, wide: Precision, stack: Stack, latency: Array
+    columns: KernelColumns, profile: Profile, wide: Precision, stack: Stack, step_s: Array
 ) -> Array:
     """At most 1: casting weights at every step can cost more than it saves, then nobody casts.
 
     ``wide`` is the fastest format that reads fp32 weights as they are.
     """
-    uncast = simt_waves(columns, profile, wide, stack).latency_s
-    parts = (latency, uncast)
-    total, other = ((columns.flat(part) * columns.repeats).sum(axis=0) for part in parts)
-    return np.minimum(1.0, np.divide(other, total, out=np.ones_like(total), where=total > 0))
+    other = _run(columns, profile, wide, stack, energies(columns, profile, wide)).step_s
+    step_s, other = np.broadcast_arrays(step_s, other)
+    ratio = np.divide(other, step_s, out=np.ones_like(step_s), where=step_s > 0)
+    return np.minimum(1.0, ratio)
 
 
 def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
@@ -207,15 +236,28 @@ def folded(part: Array, shares: Array | None) -> Array:
 
 def step_factor(count: Array, kernel_s: Array, dispatch_s: float) -> Array:
     """How much longer a step takes than its kernels, as the host has to send each one."""
-    device = (count * kernel_s).sum(axis=0)
+    return _factor(count, _together(count, kernel_s), dispatch_s)
+
+
+def _factor(count: Array, device_s: Array, dispatch_s: float) -> Array:
     host = count.sum() * dispatch_s
-    ratio = np.divide(host, device, out=np.zeros_like(device), where=device > 0)
+    ratio = np.divide(host, device_s, out=np.zeros_like(device_s), where=device_s > 0)
     power = DISPATCH_SHARPNESS
     return np.asarray((1.0 + ratio**power) ** (1.0 / power))
 
 
+def _together(count: Array, each: Array) -> Array:
+    """The sum over kernels, ``[N]``, of a quantity ``[L, N]`` of each."""
+    total: Array = count[0, 0] * each[0]
+    for times, row in zip(count[1:, 0], each[1:], strict=True):
+        total += times * row
+    return total
+
+
 def tile_counts(columns: KernelColumns) -> Array:
     """Thread blocks: 128 x 128 of a product, 4096 elements of anything else."""
-    product = np.ceil(columns.m / 128.0) * np.ceil(columns.n / 128.0) * columns.groups
-    other = np.ceil(columns.output_elements / 4096.0)
-    return np.asarray(np.maximum(1.0, np.where(columns.m > 0, product, other)))
+    tiles = np.ceil(columns.output_elements / 4096.0)
+    if (columns.m > 0).any():
+        product = np.ceil(columns.m / 128.0) * (np.ceil(columns.n / 128.0) * columns.groups)
+        tiles = product if (columns.m > 0).all() else np.where(columns.m > 0, product, tiles)
+    return np.asarray(np.maximum(1.0, tiles))

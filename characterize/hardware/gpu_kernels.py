@@ -5,8 +5,9 @@ The equations stand at the head of `gpu`, which adds the kernels up to networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -84,32 +85,66 @@ class Times:
     sharpness: Array  # of the maximum of compute and memory
     kernel_s: Array  # all of it
 
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[NDArray[np.int64], Times]]) -> Times:
+        """Times of some rows each, which together are all."""
+        if len(parts) == 1:
+            return parts[0][1]
+        own = (f.name for f in fields(cls))
+        return cls(*(joined([(rows, getattr(part, name)) for rows, part in parts]) for name in own))
+
     def flat(self, columns: KernelColumns) -> Times:
         """The same over all configurations of a grid, one after another."""
         own = (getattr(self, each.name) for each in fields(self))
         return Times(*(columns.flat(part) for part in own))
 
 
+def joined(parts: Sequence[tuple[NDArray[np.int64], Array]]) -> Array:
+    """An array of all rows, from those of some each."""
+    if len(parts) == 1 or all(part.size == 1 for _, part in parts):
+        first = parts[0][1]
+        if all(part is first or part.item() == first.item() for _, part in parts):
+            return first
+    shape = np.broadcast_shapes(*(part.shape[1:] for _, part in parts))
+    result = np.empty((sum(len(rows) for rows, _ in parts), *shape))
+    for rows, part in parts:
+        result[rows] = part
+    return result
+
+
 def kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) -> Times:
     """Seconds that each launched kernel takes."""
-    largest = np.maximum(columns.input_elements, columns.output_elements)
-    slow = (largest > HUGE_ELEMENTS) & columns.is_kind(*_INDEXED)
-    huge = np.where(slow, known["huge"], 1.0)
-    compute, memory, beside = np.broadcast_arrays(
-        compute_s(columns, device, known) * huge,
-        memory_s(columns, device, known) * huge,
-        beside_s(columns, device, known),
-    )
+    parts = columns.by_extent()
+    return Times.joined([(rows, _kernel_times(part, device, known)) for rows, part in parts])
+
+
+def _kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) -> Times:
+    compute, memory = compute_s(columns, device, known), memory_s(columns, device, known)
+    indexed = columns.is_kind(*_INDEXED)
+    if indexed.any():
+        largest = np.maximum(columns.input_elements, columns.output_elements)
+        slow = (largest > HUGE_ELEMENTS) & indexed
+        if slow.any():
+            huge = np.where(slow, known["huge"], 1.0)
+            compute, memory = compute * huge, memory * huge
     waiting = (columns.row_elements > 0) & (known["layer_norm_row"] > 0)
-    sharpness = np.where(waiting, 1.0, known["overlap"])
-    return clocked(Times(compute, memory, beside, sharpness, compute), np.ones(1))
+    sharpness = (
+        np.where(waiting, 1.0, known["overlap"]) if waiting.any() else _row(known["overlap"])
+    )
+    compute, memory = np.broadcast_arrays(compute, memory)
+    beside = beside_s(columns, device, known)
+    return clocked(Times(compute, memory, beside, sharpness, compute), None)
 
 
-def clocked(times: Times, clock: Array) -> Times:
+def _row(value: float) -> Array:
+    return np.full((1, 1), value)
+
+
+def clocked(times: Times, clock: Array | None) -> Times:
     """Kernels at a share of the highest clock: arithmetic takes longer, all else does not."""
-    compute = times.compute_s / clock
-    kernel = smooth_maximum(compute, times.memory_s, times.sharpness) + times.beside_s
-    return replace(times, compute_s=compute, kernel_s=kernel)
+    compute = times.compute_s if clock is None else times.compute_s / clock
+    kernel = smooth_maximum(compute, times.memory_s, times.sharpness)
+    return replace(times, compute_s=compute, kernel_s=kernel + times.beside_s)
 
 
 # compute
@@ -117,56 +152,77 @@ def clocked(times: Times, clock: Array) -> Times:
 
 def compute_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Seconds of arithmetic: products on the matrix units, all else on the vector units."""
-    seconds = _vector_s(columns, device, known)
     depthwise = columns.is_kind(_K.DEPTHWISE_CONVOLUTION)
     attention = columns.is_kind(_K.ATTENTION)
     product = (columns.macs > 0) & ~depthwise & ~attention
-    seconds = _where(depthwise, seconds, lambda c: _depthwise_s(c, device, known), columns)
-    seconds = _where(attention, seconds, lambda c: _attention_s(c, device, known), columns)
-    seconds = _where(product, seconds, lambda c: _product_s(c, device, known), columns)
-    floor = (2.0 * columns.worked_macs + columns.vector_flops) / device.matrix_flops_per_s
+    kinds = ((depthwise, _depthwise_s), (attention, _attention_s), (product, _product_s))
+    return _pieced(columns, kinds, device, known)
+
+
+def _pieced(
+    columns: KernelColumns,
+    kinds: Iterable[tuple[Mask, Callable[[KernelColumns, Device, Efficiencies], Array]]],
+    device: Device,
+    known: Efficiencies,
+) -> Array:
+    """Every row by the function of its kind where the mask holds, by the vector units elsewhere."""
+    kernels = len(columns.kind)
+    found: list[tuple[NDArray[np.int64], Array]] = []
+    left = np.ones(kernels, dtype=np.bool_)
+    for mask, of in kinds:
+        own = np.broadcast_to(mask, (kernels, *mask.shape[1:])).reshape(kernels, -1)
+        rows = np.flatnonzero(own.any(axis=1))
+        if not len(rows):
+            continue
+        left[rows] = False
+        some = columns.rows(rows)
+        seconds = of(some, device, known)
+        if not own[rows].all():
+            where = np.broadcast_to(mask, (kernels, *mask.shape[1:]))[rows]
+            seconds = np.where(where, seconds, _vector_s(some, device, known))
+        found.append((rows, _at_peak(some, device, seconds)))
+    rows = np.flatnonzero(left)
+    if len(rows) == kernels:
+        return _at_peak(columns, device, _vector_s(columns, device, known))
+    if len(rows):
+        some = columns.rows(rows)
+        found.append((rows, _at_peak(some, device, _vector_s(some, device, known))))
+    return joined(found)
+
+
+def _at_peak(columns: KernelColumns, device: Device, seconds: Array) -> Array:
+    """No kernel is faster than its operations at peak."""
+    floor = columns.worked_macs * (2.0 / device.matrix_flops_per_s)
+    floor = floor + columns.vector_flops / device.matrix_flops_per_s
     return np.maximum(seconds, floor)
 
 
-def _where(
-    mask: Mask, otherwise: Array, of: Callable[[KernelColumns], Array], columns: KernelColumns
-) -> Array:
-    """``of`` the rows where the mask holds for some configuration, ``otherwise`` in the others."""
-    kernels = len(columns.kind)
-    anywhere = mask.reshape(len(mask), -1).any(axis=1)
-    rows = np.flatnonzero(np.broadcast_to(anywhere, kernels))
-    if not len(rows):
-        return otherwise
-    found = of(columns.rows(rows))
-    own = mask[rows] if len(mask) > 1 else mask
-    shape = np.broadcast_shapes(otherwise.shape[1:], found.shape[1:], own.shape[1:])
-    result = np.empty((kernels, *shape))
-    result[:] = otherwise
-    result[rows] = found if own.all() else np.where(own, found, result[rows])
-    return result
-
-
 def _vector_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
+    slow = columns.vector_flops + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
+    fused = columns.operators > 1
+    if (fused & ((columns.batch_norms > 0) | (columns.transcendentals > 0))).any():
+        slow = np.maximum(slow, _fused_flops(columns, known) * fused)
+    seconds = slow / device.vector_flops_per_s
+    rate = device.clocks_per_s * known["clock"]
+    if known["layer_norm_row"] and (columns.row_elements > 0).any():
+        row = np.maximum(columns.row_elements, 1.0)
+        rows = np.where(columns.row_elements > 0, columns.output_elements / row, 0.0)
+        seconds = seconds + rows * known["layer_norm_row"] / rate
+    if columns.turned_elements.any():
+        seconds = seconds + _across(columns) * known["turned"] / rate
+    return np.asarray(seconds)
+
+
+def _fused_flops(columns: KernelColumns, known: Efficiencies) -> Array:
+    """Vector operations of norms and functions within fused kernels."""
     elements = np.maximum(columns.output_elements, columns.input_elements)
     per_element = columns.transcendentals / np.maximum(elements, 1.0)
     norms = columns.batch_norms
-    fused = columns.operators > 1
     both = np.minimum(1.0, norms) * np.minimum(1.0, per_element)
     moved = np.where(columns.is_kind(_K.COPY), known["vector_moved"], 1.0)
-    instructions = np.where(
-        fused,
-        known["vector_norm"] * norms
-        + known["vector_function"] * per_element
-        + known["vector_both"] * both * moved,
-        0.0,
-    )
-    flops = columns.vector_flops + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
-    slow = np.maximum(flops, 2.0 * elements * instructions)
-    row = np.maximum(columns.row_elements, 1.0)
-    rows = np.where(columns.row_elements > 0, columns.output_elements / row, 0.0)
-    clocks = rows * known["layer_norm_row"] + _across(columns) * known["turned"]
-    rate = device.clocks_per_s * known["clock"]
-    return np.asarray(slow / device.vector_flops_per_s + clocks / rate)
+    instructions = known["vector_norm"] * norms + known["vector_function"] * per_element
+    instructions = instructions + known["vector_both"] * both * moved
+    return np.asarray(2.0 * elements * instructions)
 
 
 def _across(columns: KernelColumns) -> Array:
@@ -178,18 +234,27 @@ def _product_s(columns: KernelColumns, device: Device, known: Efficiencies) -> A
     """Seconds of convolutions and matrix products: the best tile's waves."""
     m, n, k, groups = columns.m, columns.n, columns.k, columns.groups
     units = device.multiprocessors
-    best: Array = np.full((1, 1), np.inf)
-    for rows, width in TILES:
-        tiles = np.ceil(m / rows) * np.ceil(n / width) * groups
-        waves = tiles / units
-        waves = np.where(waves < 4.0, np.ceil(waves), waves + 0.5)
+
+    def clocks_of(rows: int, width: int) -> Array:
         area = rows * width
         loads = 1.0 + known["tile"] * ((rows + width) / area)
-        best = np.minimum(best, waves * (units * 2.0 * area * loads))
+        waves = _waves(np.ceil(m / rows) * (np.ceil(n / width) * groups / units))
+        return np.multiply(waves, units * 2.0 * area * loads, out=waves)
+
+    best = reduce(np.minimum, (clocks_of(*tile) for tile in TILES))
     depth = 8.0 * np.ceil(k / 8.0) + known["prologue"]
     rate = device.matrix_flops_per_s * known["clock"] * _share(columns, known)
-    flops = np.where(m > 0, best * depth * _causal(columns), 2.0 * columns.worked_macs)
-    return np.asarray(flops * _penalty(columns, known) / rate)
+    flops = best * (depth * _causal(columns))
+    if not (m > 0).all():
+        flops = np.where(m > 0, flops, 2.0 * columns.worked_macs)
+    return np.asarray(flops * (_penalty(columns, known) / rate))
+
+
+def _waves(tiles: Array) -> Array:
+    """Waves of tiles a multiprocessor: whole ones below 4, half of one more above."""
+    many = tiles >= 4.0
+    waves = np.ceil(tiles)
+    return np.add(tiles, 0.5, out=waves, where=many)
 
 
 def _causal(columns: KernelColumns) -> Array:
@@ -211,7 +276,9 @@ def _share(columns: KernelColumns, known: Efficiencies) -> Array:
     }
     share: Array = np.full((1, 1), known["convolution"])
     for kind, name in by_kind.items():
-        share = np.where(columns.is_kind(kind), known[name], share)
+        mask = columns.is_kind(kind)
+        if mask.any():
+            share = np.where(mask, known[name], share)
     few = _few_channels(columns)
     patch = few & (columns.stride >= 8)
     return np.where(patch, known["patch"], np.where(few, known["stem"], share))
@@ -267,12 +334,15 @@ def memory_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
     gain = known["cache_gain"] or device.cache_gain(known["cache_rate"])
     cache = Cache(size, device.cache_bytes * known["cache_share"], gain)
     moved = cache.activations(columns)
-    moved = moved + columns.weight_elements * size
-    moved = moved + columns.fixed_read_bytes + columns.fixed_write_bytes
-    moved = moved * traffic_factor(columns, known)
-    moved = moved + gpu_rows.read_again_bytes(columns, device.multiprocessors, cache, known)
-    waits = gpu_rows.waiting_s(columns, device.multiprocessors, known)
-    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + waits)
+    fixed = columns.fixed_read_bytes + columns.fixed_write_bytes
+    moved = moved + (columns.weight_elements * size + fixed)
+    bytes_per_s = device.bytes_per_s * known["bandwidth"]
+    seconds = moved * (traffic_factor(columns, known) / bytes_per_s)
+    if gpu_rows.any_norms(columns, known):
+        again = gpu_rows.read_again_bytes(columns, device.multiprocessors, cache, known)
+        waits = gpu_rows.waiting_s(columns, device.multiprocessors, known)
+        seconds = seconds + (again / bytes_per_s + waits)
+    return np.asarray(seconds)
 
 
 _TRAFFIC: Final = {
@@ -293,8 +363,11 @@ _TRAFFIC: Final = {
 def traffic_factor(columns: KernelColumns, known: Efficiencies) -> Array:
     """How much more a kind of kernel moves than its inputs and outputs."""
     factor: Array = np.ones((1, 1))
+    others = ~_few_channels(columns)
     for name, kinds in _TRAFFIC.items():
-        factor = np.where(columns.is_kind(*kinds) & ~_few_channels(columns), known[name], factor)
+        mask = columns.is_kind(*kinds)
+        if mask.any():
+            factor = np.where(mask & others, known[name], factor)
     norms = columns.is_kind(_K.GROUP_NORM)
     copied = norms & (columns.computed_weights == 0)
     return np.where(copied, factor * known["group_norm_layout"], factor)
@@ -303,6 +376,8 @@ def traffic_factor(columns: KernelColumns, known: Efficiencies) -> Array:
 def beside_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Seconds of copies into another layout and back, and of the gaps between kernels."""
     passes = _layout(columns, known)
+    if not passes.any():
+        return _row(known["launch"])
     moved = (columns.input_elements + columns.output_elements) * device.element_bytes * passes
     kernels = np.where(passes > 0, 1.0 + known["layout_kernels"], 1.0)
     return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + kernels * known["launch"])

@@ -61,6 +61,11 @@ def waiting_s(columns: KernelColumns, multiprocessors: float, known: Mapping[str
     return np.where(_norms(columns), np.maximum(1.0, waves) * block_s, 0.0)
 
 
+def any_norms(columns: KernelColumns, known: Mapping[str, float]) -> bool:
+    """Whether there are layer norms whose rows are counted one by one."""
+    return bool(known["norm_rows"]) and bool(_norms(columns).any())
+
+
 def _norms(columns: KernelColumns) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = columns.is_kind(KernelKind.LAYER_NORM) & (columns.row_elements > 0)
     return found

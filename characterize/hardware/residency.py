@@ -30,8 +30,15 @@ class Cache:
     def left(self, elements: Array, distance: Array) -> Array:
         """Bytes from memory, for elements touched ``distance`` elements ago."""
         size, capacity = self.element_bytes, self.capacity_bytes
-        hit = 1.0 / (1.0 + (distance * size / capacity) ** 2) if capacity else 0.0
-        return np.asarray(elements * size * (1.0 - hit * (1.0 - 1.0 / self.gain)))
+        if not capacity:
+            return np.asarray(elements * size)
+        share = np.asarray(distance * (size / capacity))  # ends as the share that is not there
+        np.square(share, out=share)
+        share += 1.0
+        np.divide(1.0 / self.gain - 1.0, share, out=share)
+        share += 1.0
+        share *= size
+        return np.asarray(elements * share)
 
     def activations(self, columns: KernelColumns) -> Array:
         """Bytes from memory for what a kernel reads and writes besides weights."""

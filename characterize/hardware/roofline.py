@@ -30,6 +30,7 @@ from characterize.records import KernelKind, Precision, Stack
 
 SHARES: Final = ("compute", "memory", "vector", "on_chip")
 OVERLAP: Final = 4.0  # sharpness of the maximum: equal times of compute and memory cost 19 % more
+_TINY: Final = float(np.finfo(np.float64).tiny)
 TRANSCENDENTAL_FLOPS: Final = 8.0  # one exp or tanh in vector operations; 8 to 10 fitted on a 4090
 
 
@@ -67,6 +68,8 @@ def work(columns: KernelColumns) -> tuple[Array, Array]:
     depthwise = columns.is_kind(KernelKind.DEPTHWISE_CONVOLUTION)
     products = 2.0 * columns.worked_macs
     vector = columns.vector_flops + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
+    if not depthwise.any():
+        return products, vector
     return np.where(depthwise, 0.0, products), vector + np.where(depthwise, products, 0.0)
 
 
@@ -114,10 +117,15 @@ def tiles(columns: KernelColumns, profile: Profile, precision: Precision) -> Arr
 
 def smooth_maximum(first: Array, second: Array, sharpness: Array | float = OVERLAP) -> Array:
     """``(a^p + b^p)^(1/p)``: at least the larger, at most their sum, without overflow."""
-    high, low = np.maximum(first, second), np.minimum(first, second)
-    ratio = np.divide(low, high, out=np.zeros_like(high), where=high > 0)
-    result: Array = high * (1.0 + ratio**sharpness) ** (1.0 / sharpness)
-    return result
+    high, ratio = np.maximum(first, second), np.asarray(np.minimum(first, second))
+    np.divide(ratio, np.maximum(high, _TINY), out=ratio)  # 0 where both are 0
+    np.log(np.maximum(ratio, _TINY, out=ratio), out=ratio)  # in place: memory is most of the cost
+    ratio *= sharpness
+    np.log1p(np.exp(ratio, out=ratio), out=ratio)
+    ratio /= sharpness
+    np.exp(ratio, out=ratio)
+    ratio *= high
+    return ratio
 
 
 def columns_shape(columns: KernelColumns) -> tuple[int, ...]:
