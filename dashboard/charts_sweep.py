@@ -81,6 +81,7 @@ def heatmap(
 
 _AXIS: Final[dict[str, Any]] = {"labelOverlap": "parity", "ticks": False, "domain": False}
 """Where labels do not fit, every other one is left out, so that those left are as far apart."""
+_NAME_LIMIT: Final = "containerSize()[0] < 480 ? 64 : 120"  # pixels beside the lines
 _RING: Final = "'#E69F00'"  # stands out from every blue of a heatmap, in both themes
 _GREY: Final = "'#808890'"  # between both backgrounds: 3:1 and more on either
 
@@ -94,16 +95,17 @@ def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread
 
     Args:
         points: one row a device and value of the axis with ``id``, ``x``, ``value``, ``device``,
-            ``architecture``, ``label`` (at the end of a line), ``chosen`` and texts for the tooltip.
+            ``architecture``, ``label`` (at the end of a line), ``label_at`` (its height), ``chosen``
+            and texts for the tooltip.
         title: what is up.
         unit: its SI unit.
         x: what is across.
         spread: how far the values lie apart.
     """
+    heading = _named(title, unit)
     base = alt.Chart(points).encode(
         x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False, padding=6), axis=alt.Axis(tickCount=8)),
-        y=alt.Y("value:Q", title=f"{title} ({unit})" if unit else title, scale=scale(spread),
-                axis=axis(unit, spread)),
+        y=alt.Y("value:Q", title=heading, scale=scale(spread), axis=axis(unit, spread)),
         color=colour("architecture", palette.ARCHITECTURES),
         detail="device:N",
     )  # fmt: skip
@@ -119,9 +121,9 @@ def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread
             alt.Tooltip("feasible_text:N", title="Within the budgets"),
         ],
     )
-    names: alt.Chart = base.mark_text(align="right", dy=-10, fontSize=11, aria=False).encode(
-        text="label:N", color=reference()
-    )
+    names: alt.Chart = base.mark_text(
+        align="left", dx=9, fontSize=11, limit=alt.ExprRef(_NAME_LIMIT), aria=False
+    ).encode(y=alt.Y("label_at:Q", title=heading), text="label:N", color=reference())
     return alt.layer(strokes, marks.add_params(_pick()), names, _chosen(base)).properties(
         height=HEIGHT, padding=PADDING
     )

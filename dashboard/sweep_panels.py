@@ -19,6 +19,7 @@ from characterize.sweeping import Kept
 from dashboard import (
     charts_sweep,
     controls,
+    curve_rows,
     exports,
     panels,
     queries,
@@ -181,13 +182,19 @@ def lines(
     frame = sweep_rows.curves(points, of, quantity, x, queries.devices())
     met = int(points["feasible"].sum())
     title = f"{of.capitalize()} {quantity.title.lower()}"
+    spread = readable.spread(list(frame["value"]))
+    ends = frame["label"] != ""
+    frame["label_at"] = frame["value"]
+    frame.loc[ends, "label_at"] = curve_rows.apart(
+        list(frame.loc[ends, "value"]), list(frame["value"]), spread != "even"
+    )
     _draw(
         charts_sweep.lines,
         frame,
         title,
         quantity.unit,
         x=named(x),
-        spread=readable.spread(list(frame["value"])),
+        spread=spread,
         alt_text=f"{title} along {named(x)}, a line a device",
     )
     return met
