@@ -105,9 +105,17 @@ class Controls:
         st.header("Network", anchor=False)
         try:
             model = self._model()
+        except CharacterizeError as error:  # a zoo's library that is missing or cannot be used
+            st.error(str(error), icon=":material/error:")
+            model = ""
+        _sizes(self, model)
+
+    def sizes(self, model: str) -> None:
+        """The parameters of ``model``, and how it is run; none are offered without a model."""
+        try:
             if model:
                 self._parameters(model)
-        except CharacterizeError as error:  # a zoo's library that is missing or cannot be used
+        except CharacterizeError as error:
             st.error(str(error), icon=":material/error:")
         st.header("Run", anchor=False)
         self.parameter(BATCH, links.BATCH)
@@ -242,6 +250,16 @@ class Controls:
             on_change=self._publish_and_rerun,
             args=(key,),
         )
+
+
+@st.fragment
+def _sizes(controls: Controls, model: str) -> None:
+    """The controls that rerun fragments are in one themselves.
+
+    For a control outside of any, Streamlit first announces a run of the whole page: the browser then
+    marks every element as outdated, and styles it anew, only to hear at once that fragments suffice.
+    """
+    controls.sizes(model)
 
 
 def _zoo_model() -> str:
