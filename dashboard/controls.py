@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from characterize.errors import CharacterizeError
 from characterize.models import Parameter
@@ -199,7 +200,10 @@ class Controls:
 
     def _rerun(self, key: str) -> None:
         also = self._also(key) if self._also else ()
-        st.rerun([*self._fragments, *also])
+        try:
+            st.rerun([*self._fragments, *also])
+        except StreamlitAPIException:  # the page shows no results yet
+            st.rerun()
 
     def _publish_and_rerun(self, name: str) -> None:
         links.publish(name)

@@ -208,6 +208,15 @@ def test_an_empty_selection_says_what_to_do():
     assert "Choose at least one device" in words(app)
 
 
+def test_a_slider_moves_where_no_device_is_chosen():
+    app = opened()
+    app.multiselect(key="devices").set_value([]).run()
+    app.select_slider(key="conv2d_stack.channels").set_value(24).run()
+    healthy(app)
+    assert "Choose at least one device" in words(app)
+    assert app.select_slider(key="conv2d_stack.channels").value == 24
+
+
 # errors lose nothing
 
 
