@@ -110,3 +110,23 @@ def settings(
             raise InvalidValueError(msg)
         found[name] = value
     return found
+
+
+def add_grid_options(parser: argparse.ArgumentParser) -> None:
+    """The axes of a grid, and the devices that it is projected onto."""
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="key=VALUES",
+        help="layers=1:16 channels=16,32,64",
+    )  # fmt: skip
+    parser.add_argument("--batch", default="1", metavar="VALUES", help="batch sizes (1)")
+    parser.add_argument("--precision", default="auto", metavar="VALUES", help="precisions (auto)")
+    parser.add_argument("--stack", default="compiled", metavar="VALUES", help="stacks (compiled)")
+    parser.add_argument(
+        "--hardware", nargs="+", action="extend", metavar="NAME",
+        help="devices, classes, TOML profiles, or all (the default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--vary", nargs="+", action="extend", default=[], metavar="key=VALUES",
+        help="figures of the hardware: memory.bytes_per_s=x1,x2 power.tdp_w=75W,150W",
+    )  # fmt: skip
+    parser.add_argument("--baseline", metavar="NAME", help="device that speedups are relative to")

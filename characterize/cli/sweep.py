@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from characterize.cli import output, ranges, sweep_models
-from characterize.cli.parser import Subparsers
+from characterize.cli.parser import Subparsers, add_grid_options
 from characterize.units import si
 
 if TYPE_CHECKING:
@@ -33,22 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "models_named", nargs="*", metavar="MODEL",
         help="a family (`characterize models list`); or several, zoo models and 'patterns/*'",
     )  # fmt: skip
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="key=VALUES",
-        help="layers=1:16 channels=16,32,64",
-    )  # fmt: skip
-    parser.add_argument("--batch", default="1", metavar="VALUES", help="batch sizes (1)")
-    parser.add_argument("--precision", default="auto", metavar="VALUES", help="precisions (auto)")
-    parser.add_argument("--stack", default="compiled", metavar="VALUES", help="stacks (compiled)")
-    parser.add_argument(
-        "--hardware", nargs="+", action="extend", metavar="NAME",
-        help="devices, classes, TOML profiles, or all (the default)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--vary", nargs="+", action="extend", default=[], metavar="key=VALUES",
-        help="figures of the hardware: memory.bytes_per_s=x1,x2 power.tdp_w=75W,150W",
-    )  # fmt: skip
-    parser.add_argument("--baseline", metavar="NAME", help="device that speedups are relative to")
+    add_grid_options(parser)
     parser.add_argument(
         "--output", metavar="FILE", help=".parquet, .csv or .json instead of the store"
     )
