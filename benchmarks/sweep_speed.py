@@ -88,20 +88,24 @@ def ours(small: bool) -> dict[str, list[dict[str, float]]]:
 
 
 def projection_rates(small: bool) -> dict[str, float]:
-    """Rows a second in one thread: of each device, and of all four on the same columns."""
-    from characterize import features, hardware, projection, sweeping
+    """Rows a second in one thread of the whole sweep, from its plans to its rows' numbers.
+
+    Of each device, and of all four on the same columns; all that a new process does once is in it.
+    """
+    from characterize import hardware, projection, sweeping
     from characterize.cli import ranges
     from characterize.sweeping import evaluation
 
     axes = {name: ranges.values(text) for name, text in (SMALL[0] if small else AXES).items()}
-    space = sweeping.grid("conv2d_stack", axes | {"layers": [4]}, ranges.values(BATCH))
+    space = sweeping.grid("conv2d_stack", axes, ranges.values(SMALL[1] if small else BATCH))
     planned = [evaluation.plan(block, space.family, None) for block in space.blocks()]
+    latest = evaluation.Latest()
     profiles = hardware.select(DEVICES)
     spent = dict.fromkeys(["columns", *DEVICES], 0.0)
     for plan in planned:
         for sizes, frame in plan.parts:
             begun = time.thread_time()
-            columns = features.columns(frame, sizes)
+            columns = latest.at(sizes).columns(frame)
             for name, profile in zip(DEVICES, profiles, strict=True):
                 before = time.thread_time()
                 projection.project_columns(columns, profile, "auto", plan.block.stack)

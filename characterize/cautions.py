@@ -120,9 +120,11 @@ def flags(
 
 def interval(band: tuple[float, float], flags: Flags) -> tuple[Array, Array]:
     """Factors on the latency of every row that give its 80 % interval, wider where it is flagged."""
-    exponent = np.where(flags > 0, WIDER, 1.0)
-    low, high = band
-    return low**exponent, high**exponent
+    flagged = flags > 0
+    if not flagged.any():
+        return np.full(1, band[0]), np.full(1, band[1])
+    low, high = (np.where(flagged, factor**WIDER, factor) for factor in band)
+    return low, high
 
 
 def _matters(mask: Mask, latency: Array, least: Array) -> Mask:

@@ -12,10 +12,10 @@ alone is then computed once a channel count. :meth:`KernelColumns.flat` makes ``
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
-from typing import Any, Protocol
+from functools import cache, cached_property
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,11 @@ _PER_SAMPLE = (
 
 _WHOLE = ("grid", "extents", "lowerings")  # not by row
 _WORTH_SPLITTING = 4096  # configurations from which two smaller evaluations cost less than one
+
+
+_FEW = 1024  # configurations below which a call for all rows costs less than a loop over them
+
+Found = TypeVar("Found")
 
 
 class Lowerings(Protocol):
@@ -118,6 +123,23 @@ class KernelColumns:
     )
     lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
 
+    @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, key: Hashable, make: Callable[[], Found]) -> Found:
+        """What ``make`` answered when this was first asked for; it must not depend on ``count``."""
+        found: Found | None = self._known.get(key)
+        if found is None:
+            found = self._known[key] = make()
+        return found
+
+    def counted(self, count: Array, **changes: Any) -> KernelColumns:
+        """The same kernels at another multiplicity: what was computed of each of them stays."""
+        same = replace(self, count=count, **changes)
+        same.__dict__["_known"] = self._known
+        return same
+
     @property
     def repeats(self) -> Array:
         """How often each kernel occurs, ``[K, 1]`` on any grid."""
@@ -128,6 +150,8 @@ class KernelColumns:
         rows = len(self.kind)
         if self.grid is None:
             return np.broadcast_to(array, (rows, array.shape[1]))
+        if array.ndim == 2 and array.shape == (rows, math.prod(self.grid)):
+            return array
         if array.ndim > 2 and array.size == len(array):  # the same in all configurations
             array = array.reshape(-1, 1)
         if array.ndim > 2:
@@ -163,9 +187,11 @@ class KernelColumns:
         rows = len(self.kind)
         first = tuple(slice(0, 1) if length == 1 else slice(None) for length in extent or ())
 
+        chosen = _progression(index)  # a view where that is possible
+
         def some_of(array: Any) -> Any:
             part = array[:, *first] if array.ndim == len(first) + 1 else array
-            return part[index] if len(part) == rows else part
+            return part[chosen] if len(part) == rows else part
 
         once = {id(v): some_of(v) for v in own.values()}  # equal stays the same
         some = {k: once[id(v)] for k, v in own.items()}
@@ -196,15 +222,61 @@ class KernelColumns:
 
     def memory_bytes(self, precision: Precision) -> Array:
         """Bytes a kernel must move if nothing is reused between kernels."""
-        elements = (
-            self.input_elements + self.other_elements + self.weight_elements + self.output_elements
+        return self.once(("memory_bytes", precision.bytes), lambda: self._bytes(precision.bytes))
+
+    def _bytes(self, size: float) -> Array:
+        elements = self.once(
+            "elements",
+            lambda: (
+                (self.input_elements + self.output_elements)
+                + (self.other_elements + self.weight_elements)
+            ),
         )
-        return elements * precision.bytes + self.fixed_read_bytes + self.fixed_write_bytes
+        fixed = self.fixed_read_bytes + self.fixed_write_bytes
+        return elements * size + fixed if fixed.any() else elements * size
 
     def is_kind(self, *kinds: KernelKind) -> NDArray[np.bool_]:
         """``[K, 1]`` mask of the kernels of these kinds."""
         mask: NDArray[np.bool_] = _among(kinds)[self.kind]
         return mask.reshape(self.count.shape)
+
+
+def _progression(index: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Indices as a slice where they ascend by equal steps."""
+    if not len(index):
+        return index
+    first, last = int(index[0]), int(index[-1])
+    step = (last - first) // (len(index) - 1) if len(index) > 1 else 1
+    same = step > 0 and bool((index == first + step * np.arange(len(index))).all())
+    return slice(first, last + 1, step) if same else index
+
+
+def weighted(weights: Array, rows: Array) -> Array:
+    """The sum of rows ``[K, N]``, each times its weight (``[K]`` or ``[K, 1]``): ``[N]``."""
+    flat = weights.reshape(-1)
+    if rows.shape[1] < _FEW:
+        return np.asarray(flat @ rows)
+    total: Array = flat[0] * rows[0]
+    for weight, row in zip(flat[1:], rows[1:], strict=True):
+        total += weight * row
+    return total
+
+
+def latest(
+    known: dict[Hashable, Found], key: Hashable, make: Callable[[], Found], most: int = 4
+) -> Found:
+    """What ``make`` answered for a key; of those asked for last, so many are known."""
+    found = known.pop(key, None)
+    found = make() if found is None else found
+    known[key] = found  # the end
+    while len(known) > most:
+        del known[next(iter(known))]
+    return found
+
+
+def positive(*arrays: Array) -> bool:
+    """Whether all entries are above 0: cheap to ask of factors, dear of their product."""
+    return all(array.min(initial=1.0) > 0 for array in arrays)
 
 
 @dataclass(frozen=True)
@@ -238,7 +310,26 @@ class KernelEstimate:
 
     def flat(self, columns: KernelColumns) -> KernelEstimate:
         """The same with every array ``[K, N]``."""
-        return KernelEstimate(**{f.name: columns.flat(getattr(self, f.name)) for f in fields(self)})
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        flat = {name: columns.flat(array) for name, array in own.items()}
+        if all(flat[name] is array for name, array in own.items()):
+            return self
+        return KernelEstimate(**flat)
+
+    @cached_property
+    def energy_j(self) -> Array:
+        """Dynamic energy of each kernel."""
+        return self.compute_energy_j + self.memory_energy_j
+
+    @cached_property
+    def bound_s(self) -> tuple[Array, Array, Array]:
+        """The latency of each kernel where compute, memory or launch binds it, 0 where it does not."""
+        compute, memory, launch = self.compute_s, self.memory_s, self.overhead_s
+        by_compute = (compute >= memory) & (compute >= launch)
+        by_memory = ~by_compute & (memory >= launch)
+        by_launch = ~(by_compute | by_memory)
+        latency = self.latency_s
+        return latency * by_compute, latency * by_memory, latency * by_launch
 
 
 def spread(value: Count, grid: Grid | None) -> Array:

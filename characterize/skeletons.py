@@ -6,9 +6,11 @@ multiplicity. The rows are found on the symbolic graph, once; `features` evaluat
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from characterize import lowering, reuse
@@ -36,6 +38,7 @@ class Row:
     writes: tuple[Traffic, ...]
     inside: tuple[Value, ...]
     count: int
+    likeness: Hashable = field(compare=False, repr=False)  # equal for kernels with equal features
 
 
 Sizes = tuple[tuple[tuple[tuple[Any, ...], str], int], ...]  # ((shape, dtype), how many)
@@ -55,6 +58,12 @@ class Skeleton:
     launched_by: dict[tuple[bool, bool], Launched] = field(
         default_factory=dict, compare=False, repr=False
     )
+
+    @cached_property
+    def likeness(self) -> Hashable:
+        """Equal for networks whose distinct kernels are the same, however often each occurs."""
+        text = repr(([row.likeness for row in self.rows], self.spans))
+        return hashlib.sha256(text.encode()).digest()
 
     def launched(self, *, autocast: bool, split_bias: bool) -> Launched:
         """The kernels that PyTorch launches for these (see `lowering`), made once."""
@@ -101,7 +110,7 @@ def skeleton(graph: KernelGraph, *, history: bool = False) -> Skeleton:
         index = signatures.get(signature)
         if index is None:
             index = signatures[signature] = len(rows)
-            rows.append(_row(source, kernel))
+            rows.append(_row(source, kernel, (signature, _roles(source, kernel))))
         counts[index] += 1
         row_of.append(index)
     rows = [replace(row, count=counts[i]) for i, row in enumerate(rows)]
@@ -137,7 +146,17 @@ def is_weight(value: Value) -> bool:
     return value.role not in (Role.ACTIVATION, Role.INPUT)
 
 
-def _row(graph: Graph, kernel: Kernel) -> Row:
+def _roles(graph: Graph, kernel: Kernel) -> Hashable:
+    """Where the values that a kernel uses come from, and which of them are views."""
+    values = graph.values
+    used = [i for place in kernel.operators for i in graph.operators[place].inputs]
+    return tuple(
+        (values[i].role, values[values[i].source].role, values[i].source == i)
+        for i in (*used, *kernel.reads)
+    )
+
+
+def _row(graph: Graph, kernel: Kernel, likeness: Hashable) -> Row:
     operators = tuple(graph.operators[i] for i in kernel.operators)
     read_at: dict[int, tuple[int, int]] = {}
     written_at: dict[int, tuple[int, int]] = {}
@@ -160,7 +179,7 @@ def _row(graph: Graph, kernel: Kernel) -> Row:
         graph.values[i] for operator in operators for i in operator.outputs if i not in kept
     )
     anchor = kernel.operators.index(kernel.anchor)
-    return Row(kernel, operators, anchor, tuple(reads), tuple(writes), inside, 1)
+    return Row(kernel, operators, anchor, tuple(reads), tuple(writes), inside, 1, likeness)
 
 
 def _parameters(graph: Graph) -> Sizes:

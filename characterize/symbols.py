@@ -133,6 +133,7 @@ class Binder:
             for name, value in values.items()
         }
         self._known: dict[str, Any] = {}
+        self._numels: dict[Shape, Any] = {}
 
     def dim(self, dim: Dim) -> Any:
         """One dimension as an integer or an array."""
@@ -142,6 +143,20 @@ class Binder:
         if found is None:
             found = evaluate(dim, self._values)
             self._known[dim] = found
+        return found
+
+    def numel(self, shape: Shape) -> Any:
+        """Elements of a shape."""
+        found = self._numels.get(shape)
+        if found is None:
+            factors: dict[tuple[int, ...], Any] = {}  # along the same axes first: they are few
+            for dim in map(self.dim, shape):
+                axes = np.shape(dim)
+                factors[axes] = factors.get(axes, 1) * dim
+            found = 1
+            for factor in sorted(factors.values(), key=np.size):
+                found = found * factor
+            self._numels[shape] = found
         return found
 
     def shape(self, shape: Shape) -> Shape:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from characterize import costs, features, fusion, lowering, skeletons
-from characterize.records import Frozen, Graph, Operator, Role, Stack, Value
+from characterize.columns import KINDS
+from characterize.records import Frozen, Graph, KernelKind, Operator, Role, Stack, Value
 
 
 def values(*rows: tuple[tuple[int, ...], Role]) -> tuple[Value, ...]:
@@ -161,14 +162,19 @@ def test_a_wide_value_counts_double(network):
     assert launched.output_elements[cast[0], 0] == image
 
 
+_LAYER_NORM, _CONVOLUTION = map(KINDS.index, (KernelKind.LAYER_NORM, KernelKind.CONVOLUTION))
+
+
 def test_the_distance_is_what_moved_since_the_touch(network):
     frame = skeletons.skeleton(fusion.fuse(network, Stack.EAGER))
     columns = features.columns(frame).kernels
     launched, _ = columns.launched(autocast=False, split_bias=False)
+    kinds = launched.kind.tolist()
+    norm, convolution = kinds.index(_LAYER_NORM), kinds.index(_CONVOLUTION)
     # the layer norm reads what the convolution just wrote: the convolution moved its input and output
-    assert launched.input_distance[1, 0] == 2 * 4 * 64 + 2 * 6 * 64
-    assert launched.input_weight_distance[1, 0] == 6 * 4 * 9 + 6
-    assert np.isinf(launched.input_distance[0, 0])  # nobody touched the image before
+    assert launched.input_distance[norm, 0] == 2 * 4 * 64 + 2 * 6 * 64
+    assert launched.input_weight_distance[norm, 0] == 6 * 4 * 9 + 6
+    assert np.isinf(launched.input_distance[convolution, 0])  # nobody touched the image before
 
 
 def test_another_batch_scales_activations_and_not_weights(network):

@@ -7,14 +7,15 @@ import sys
 import textwrap
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import characterize as ch
-from characterize import columns, hardware, session, store, sweeping
+from characterize import columns, features, hardware, session, store, subjects, sweeping
 from characterize.cli import main
 from characterize.errors import InvalidValueError, UnknownNameError
-from characterize.records import Precision
+from characterize.records import Precision, Stack
 from characterize.sweeping import evaluation, sinks
 
 DEVICES = ["reference_cpu", "nvidia_rtx_4090"]
@@ -82,6 +83,54 @@ def test_too_many_rows_for_a_table_are_refused():
     with pytest.raises(InvalidValueError, match="a table holds"):
         ch.sweep("conv2d_stack", channels=range(1, 1025), input_size=range(1, 1025), batch=range(1, 99),
                  hardware=DEVICES)  # fmt: skip
+
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "conv2d_stack": {"layers": [1, 2, 7, 9], "channels": [8, 9, 256], "input_size": [9, 64]},
+    "mlp": {"depth": [2, 3, 6], "width": [8, 500]},
+    "lstm": {"layers": [1, 3], "hidden": [64, 96]},
+}
+
+
+@pytest.mark.parametrize("stack", ["eager", "compiled", "engine"])
+@pytest.mark.parametrize("family", NETWORKS)
+def test_what_topologies_share_is_what_each_of_them_has(family, stack):
+    # kernels of networks that differ in the number of equal layers are timed once: what depends on
+    # how many there are (a host's dispatch, the clock, weights that stay on a chip) must not be
+    devices = [
+        "intel_i9_10940x", "nvidia_rtx_4090", "nvidia_l4", "google_tpu_v4", "google_coral_edge_tpu",
+        "stillwater_kpu_t256", "hailo_8", "raspberry_pi_4",
+    ]  # fmt: skip
+    axes = NETWORKS[family]
+    table = ch.sweep(family, batch=[1, 64], stack=stack, hardware=devices, **axes)
+    for _, row in table.sample(16, random_state=3).iterrows():
+        alone = session.project(
+            family, {name: row[name] for name in axes}, batch=row["batch"], stack=stack,
+            hardware=[row["hardware"]], baseline="intel_i9_10940x", keep=False,
+        ).iloc[0]  # fmt: skip
+        for name in row.index:
+            if isinstance(row[name], float) and row[name] == row[name]:
+                assert row[name] == pytest.approx(alone[name], rel=1e-12), name
+            elif row[name] == row[name]:
+                assert row[name] == alone[name], name
+
+
+def test_kernels_that_several_topologies_have_are_evaluated_once():
+    sizes = {"channels": np.array([8, 16]), "input_size": 32, "in_channels": 3, "batch": 4}
+    at = features.Evaluation(sizes)
+    found = {}
+    for layers in (1, 3, 9):
+        asked = subjects.subject("conv2d_stack", {"layers": layers}, 4)
+        found[layers] = at.columns(session.frame(asked, Stack.COMPILED, None)).kernels
+    assert found[3].macs is found[9].macs
+    assert found[3].count.ravel().tolist() == [1, 2]  # the first reads the image
+    assert found[9].count.ravel().tolist() == [1, 8]
+    three, nine = (
+        found[n].launched(autocast=True, split_bias=True)[0].input_distance for n in (3, 9)
+    )
+    assert three is nine
+    assert len(found[1].kind) == 1
+    assert found[1].macs is not found[3].macs
 
 
 def test_on_a_grid_every_execution_model_gives_what_it_gives_one_by_one(monkeypatch):

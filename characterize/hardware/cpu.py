@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from characterize.columns import KernelColumns, KernelEstimate
+from characterize.columns import Array, KernelColumns, KernelEstimate
 from characterize.hardware import catalogue, parameters
 from characterize.hardware.cpu_kernels import Device, kernel_times
 from characterize.hardware.execution import execution_model
@@ -119,8 +119,23 @@ def simd_cores(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
 ) -> KernelEstimate:
     """SIMD products with weights laid out at every call, loops on some threads, fixed times."""
-    known = efficiencies(profile, stack)
     launched, shares = columns.launched(autocast=False, split_bias=False)
+    belonging = None if shares is None else shares.tobytes()
+    key = ("simd_cores", profile, profile.title, precision, stack, belonging)
+    return launched.once(
+        key, lambda: _estimate(columns, launched, shares, profile, precision, stack)
+    )
+
+
+def _estimate(
+    columns: KernelColumns,
+    launched: KernelColumns,
+    shares: Array | None,
+    profile: Profile,
+    precision: Precision,
+    stack: Stack,
+) -> KernelEstimate:
+    known = efficiencies(profile, stack)
     parts = kernel_times(launched, device(profile, precision), known)
     flat = [launched.flat(part) for part in parts]
     compute, memory, latency = flat if shares is None else (shares @ part for part in flat)
@@ -128,7 +143,7 @@ def simd_cores(
     moved = traffic(columns, profile, precision)
     energy = matrix_flops * profile.j_per_flop(precision)
     energy = energy + vector_flops * profile.vector_j_per_flop(precision)
-    return KernelEstimate(
+    estimate = KernelEstimate(
         latency_s=latency,
         compute_s=compute,
         memory_s=memory,
@@ -138,6 +153,7 @@ def simd_cores(
         memory_energy_j=moved.off_chip * profile.memory_j_per_byte
         + moved.on_chip * profile.on_chip_j_per_byte,
     )
+    return estimate.flat(columns)
 
 
 def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
@@ -146,6 +162,10 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     Fitted ones if the profile has them, else those of the processor that most measurements are of;
     what the profile itself states wins over what is borrowed.
     """
+    return dict(profile.once(("efficiencies", stack), lambda: _efficiencies(profile, stack)))
+
+
+def _efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     values = {name: parameter.start for name, parameter in parameters.CPU.items()}
     fitted = profile.fitted.get(f"efficiency.{stack}")
     if fitted is not None and fitted.values.keys() & parameters.CPU.keys():

@@ -48,6 +48,7 @@ BOARD_FLOPS_PER_S: Final = 0.25e12
 """Below this fp32 peak a processor is taken to be one of a board: ``edge_cores``."""
 
 _MODELS: dict[str, ExecutionModel] = {}
+_ALONE: dict[str, Callable[[Profile], bool]] = {}
 
 
 def usual(architecture: Architecture, fp32_flops_per_s: float | None) -> str:
@@ -58,14 +59,22 @@ def usual(architecture: Architecture, fp32_flops_per_s: float | None) -> str:
     return BY_ARCHITECTURE[architecture]
 
 
-def execution_model(name: str) -> Callable[[ExecutionModel], ExecutionModel]:
-    """Register an execution model; a second claim on a name is an error."""
+def execution_model(
+    name: str, *, alone: Callable[[Profile], bool] | None = None
+) -> Callable[[ExecutionModel], ExecutionModel]:
+    """Register an execution model; a second claim on a name is an error.
+
+    ``alone`` says of a device whether a kernel takes there what it takes however often it and the
+    others occur; networks of more or fewer equal layers then share estimates.
+    """
 
     def register(model: ExecutionModel) -> ExecutionModel:
         if name in _MODELS:
             message = f"The execution model {name!r} is registered twice."
             raise ValueError(message)
         _MODELS[name] = model
+        if alone is not None:
+            _ALONE[name] = alone
         return model
 
     return register
@@ -73,10 +82,12 @@ def execution_model(name: str) -> Callable[[ExecutionModel], ExecutionModel]:
 
 def model(name: str) -> ExecutionModel:
     """The execution model of that name."""
-    if name not in _MODELS:
-        if name not in HOMES:
-            raise errors.unknown(what="execution model", asked=name, known=HOMES)
+    if (
+        name in HOMES
+    ):  # also where it is registered: another thread may be in the midst of its module
         importlib.import_module(HOMES[name])
+    elif name not in _MODELS:
+        raise errors.unknown(what="execution model", asked=name, known=HOMES)
     return _MODELS[name]
 
 
@@ -90,5 +101,11 @@ def estimate(
     """
     wanted = Precision(precision)
     profile.require(wanted)
-    found = model(profile.execution_model)(columns, profile, wanted, Stack(stack))
-    return found.flat(columns)
+    found = model(profile.execution_model)
+    alone = _ALONE.get(profile.execution_model)
+    if alone is None or not alone(profile):
+        return found(columns, profile, wanted, Stack(stack)).flat(columns)
+    return columns.once(
+        ("estimate", profile, profile.title, wanted, stack),
+        lambda: found(columns, profile, wanted, Stack(stack)).flat(columns),
+    )

@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from characterize.columns import Array, KernelColumns, KernelEstimate
+from characterize.columns import Array, KernelColumns, KernelEstimate, positive, weighted
 from characterize.hardware import catalogue, clocks, gpu_engine, gpu_rows, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.gpu_kernels import Device, Efficiencies, Times, clocked, kernel_times
@@ -34,7 +34,8 @@ from characterize.hardware.record import Profile
 from characterize.hardware.roofline import traffic, work
 from characterize.records import Precision, Stack
 
-DISPATCH_SHARPNESS: Final = 4.0
+_SQUARES: Final = 2
+DISPATCH_SHARPNESS: Final = 2.0**_SQUARES
 HOST_GAIN: Final = 0.93
 """Time of the host's work from one year's machines to the next: single threads gain 7 % a year."""
 
@@ -48,13 +49,10 @@ def simt_waves(
     energy, budget = energies(columns, profile, precision), clocks.Budget.of(profile)
     shape = energy.bytes_j.shape
     run = _run(columns, profile, precision, stack, energy)
-    shares, clock, times = run.shares, run.clock, run.times
-    compute, memory, kernel = (
-        folded(part, shares) for part in (times.compute_s, times.memory_s, times.kernel_s)
-    )
-    latency, busy = kernel * run.factor, kernel
+    clock, busy = run.clock, run.kernel_s
+    compute, memory, latency = run.compute_s, run.memory_s, busy * run.factor
     wide = [p for p in (Precision.TF32, Precision.FP32) if p in profile.peak_flops_per_s]
-    if shares is not None and autocast and wide:
+    if run.lowered and autocast and wide:
         less = _without_autocast(columns, profile, wide[0], stack, run.step_s)
         if less.min(initial=1.0) < 1.0:
             latency, busy = latency * less, busy * less
@@ -65,7 +63,7 @@ def simt_waves(
         compute_s=np.broadcast_to(compute, shape),
         memory_s=np.broadcast_to(memory, shape),
         overhead_s=np.broadcast_to(latency - np.maximum(compute, memory), shape),
-        tiles=tile_counts(columns),
+        tiles=columns.once("thread blocks", lambda: columns.flat(tile_counts(columns))),
         compute_energy_j=np.broadcast_to(
             energy.operations_j * budget.energy_share(clock) + active_j, shape
         ),
@@ -78,11 +76,13 @@ def simt_waves(
 
 @dataclass(frozen=True)
 class _Run:
-    """What PyTorch launches for a network, how long it takes, and at which clock."""
+    """How long the launched kernels of each fused one take, ``[K, N]``, and at which clock."""
 
-    shares: Array | None  # [K, L] of launched kernels in fused ones
-    times: Times
-    clock: Array  # [N]
+    lowered: bool  # whether anybody knows what is launched
+    compute_s: Array
+    memory_s: Array
+    kernel_s: Array
+    clock: Array  # [N], or [1] where all sustain the same
     busy_s: Array  # [N] of all kernels
     factor: Array  # [N] how much longer the step takes than they do
 
@@ -97,28 +97,63 @@ def _run(
 ) -> _Run:
     known, budget = efficiencies(profile, stack), clocks.Budget.of(profile)
     launched, shares = columns.launched(autocast=precision is Precision.FP16, split_bias=True)
-    device, count = Device.of(profile, precision), launched.repeats
+    count, repeats = launched.repeats, columns.repeats
+    belonging = None if shares is None else shares.tobytes()
+    full, parts = launched.once(
+        ("simt_waves", profile, profile.title, precision, stack, belonging),
+        lambda: _at_full_clock(launched, shares, profile, precision, stack),
+    )
     if stack is Stack.ENGINE:  # the power limit is in its kernels' times
-        full = gpu_engine.kernel_times(launched, device, known, gpu_engine.budget_w(profile)).flat(
-            launched
-        )
         budget = replace(budget, limit_w=np.inf)
-    else:
-        full = kernel_times(launched, device, known).flat(launched)
-    busy = _together(count, full.kernel_s)
+    busy = weighted(repeats, parts[2])
     factor = _factor(count, busy, known["dispatch"])
     load = clocks.Load(
-        _together(columns.repeats, energy.operations_j),
-        _together(columns.repeats, energy.bytes_j),
+        weighted(repeats, energy.operations_j),
+        weighted(repeats, energy.bytes_j),
         lambda clock, which: step_seconds(count, full, clock, which, known),
         (busy * factor, busy),
     )
     clock = clocks.sustained(load, budget, energy.bytes_j.shape[1])
-    if clock.min(initial=1.0) == 1.0:
-        return _Run(shares, full, clock, busy, factor)
-    times = clocked(full, clock)
-    busy = _together(count, times.kernel_s)
-    return _Run(shares, times, clock, busy, _factor(count, busy, known["dispatch"]))
+    compute, memory, kernel = parts
+    slower = np.flatnonzero(clock < 1.0)
+    if not len(slower):
+        return _Run(shares is not None, compute, memory, kernel, np.ones(1), busy, factor)
+    times = clocked(_some(full, slower), clock[slower])
+    compute, kernel = compute.copy(), kernel.copy()
+    compute[:, slower] = folded(times.compute_s, shares)
+    kernel[:, slower] = folded(times.kernel_s, shares)
+    busy = weighted(repeats, kernel)
+    factor = _factor(count, busy, known["dispatch"])
+    return _Run(shares is not None, compute, memory, kernel, clock, busy, factor)
+
+
+_Parts = tuple[Array, Array, Array]
+
+
+def _at_full_clock(
+    launched: KernelColumns,
+    shares: Array | None,
+    profile: Profile,
+    precision: Precision,
+    stack: Stack,
+) -> tuple[Times, _Parts]:
+    """Times of launched kernels, and arithmetic, traffic and all of it of each fused one."""
+    known, device = efficiencies(profile, stack), Device.of(profile, precision)
+    if stack is Stack.ENGINE:
+        limit_w = gpu_engine.budget_w(profile)
+        full = gpu_engine.kernel_times(launched, device, known, limit_w).flat(launched)
+    else:
+        full = kernel_times(launched, device, known).flat(launched)
+    compute, memory, kernel = (
+        folded(part, shares) for part in (full.compute_s, full.memory_s, full.kernel_s)
+    )
+    return full, (compute, memory, kernel)
+
+
+def _some(times: Times, which: NDArray[np.int64]) -> Times:
+    """The times of some configurations."""
+    parts = (getattr(times, each.name) for each in fields(times))
+    return Times(*(part[:, which] if part.shape[1] > 1 else part for part in parts))
 
 
 @dataclass(frozen=True)
@@ -131,6 +166,12 @@ class Energies:
 
 def energies(columns: KernelColumns, profile: Profile, precision: Precision) -> Energies:
     """Energy of a kernel's operations and of the bytes that it must move."""
+    return columns.once(
+        ("energies", profile, precision), lambda: _energies(columns, profile, precision)
+    )
+
+
+def _energies(columns: KernelColumns, profile: Profile, precision: Precision) -> Energies:
     matrix_flops, vector_flops = work(columns)
     moved = traffic(columns, profile, precision)
     operations = matrix_flops * profile.j_per_flop(precision)
@@ -144,9 +185,7 @@ def step_seconds(
     count: Array, full: Times, clock: Array, which: NDArray[np.int64], known: Efficiencies
 ) -> tuple[Array, Array]:
     """Seconds of a step, and of its kernels, at a clock, for some of the configurations."""
-    parts = (getattr(full, each.name) for each in fields(full))
-    some = Times(*(part[:, which] if part.shape[1] > 1 else part for part in parts))
-    busy = _together(count, clocked(some, clock).kernel_s)
+    busy = weighted(count, clocked(_some(full, which), clock).kernel_s)
     return busy * _factor(count, busy, known["dispatch"]), busy
 
 
@@ -159,6 +198,8 @@ def _without_autocast(
     """
     other = _run(columns, profile, wide, stack, energies(columns, profile, wide)).step_s
     step_s, other = np.broadcast_arrays(step_s, other)
+    if positive(step_s):
+        return np.minimum(1.0, other / step_s)
     ratio = np.divide(other, step_s, out=np.ones_like(step_s), where=step_s > 0)
     return np.minimum(1.0, ratio)
 
@@ -171,6 +212,10 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     overhead or an efficiency that the profile itself states wins over a borrowed one. Engines have
     their own (`gpu_engine`).
     """
+    return dict(profile.once(("efficiencies", stack), lambda: _efficiencies(profile, stack)))
+
+
+def _efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     if stack == Stack.ENGINE:
         return gpu_engine.efficiencies(profile)
     table = str(stack)
@@ -236,28 +281,29 @@ def folded(part: Array, shares: Array | None) -> Array:
 
 def step_factor(count: Array, kernel_s: Array, dispatch_s: float) -> Array:
     """How much longer a step takes than its kernels, as the host has to send each one."""
-    return _factor(count, _together(count, kernel_s), dispatch_s)
+    return _factor(count, weighted(count, kernel_s), dispatch_s)
 
 
 def _factor(count: Array, device_s: Array, dispatch_s: float) -> Array:
     host = count.sum() * dispatch_s
-    ratio = np.divide(host, device_s, out=np.zeros_like(device_s), where=device_s > 0)
-    power = DISPATCH_SHARPNESS
-    return np.asarray((1.0 + ratio**power) ** (1.0 / power))
-
-
-def _together(count: Array, each: Array) -> Array:
-    """The sum over kernels, ``[N]``, of a quantity ``[L, N]`` of each."""
-    total: Array = count[0, 0] * each[0]
-    for times, row in zip(count[1:, 0], each[1:], strict=True):
-        total += times * row
-    return total
+    if positive(device_s):
+        ratio = host / device_s
+    else:
+        ratio = np.divide(host, device_s, out=np.zeros_like(device_s), where=device_s > 0)
+    for _ in range(
+        _SQUARES
+    ):  # ratio to the power of DISPATCH_SHARPNESS, and its root: no logarithm
+        np.square(ratio, out=ratio)
+    ratio += 1.0
+    for _ in range(_SQUARES):
+        np.sqrt(ratio, out=ratio)
+    return np.asarray(ratio)
 
 
 def tile_counts(columns: KernelColumns) -> Array:
     """Thread blocks: 128 x 128 of a product, 4096 elements of anything else."""
+    products = np.ceil(columns.m / 128.0) * (np.ceil(columns.n / 128.0) * columns.groups)
+    if positive(columns.m):
+        return np.asarray(np.maximum(1.0, products))
     tiles = np.ceil(columns.output_elements / 4096.0)
-    if (columns.m > 0).any():
-        product = np.ceil(columns.m / 128.0) * (np.ceil(columns.n / 128.0) * columns.groups)
-        tiles = product if (columns.m > 0).all() else np.where(columns.m > 0, product, tiles)
-    return np.asarray(np.maximum(1.0, tiles))
+    return np.asarray(np.maximum(1.0, np.where(columns.m > 0, products, tiles)))

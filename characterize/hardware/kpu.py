@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from characterize.columns import Array, KernelColumns, KernelEstimate
+from characterize.columns import Array, KernelColumns, KernelEstimate, positive
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
 from characterize.hardware.roofline import SHARES, Traffic, columns_shape, traffic, work
@@ -49,7 +49,12 @@ LAYERS = (
 """Kinds that take a place of their own on a fabric."""
 
 
-@execution_model("domain_flow")
+def _alone(profile: Profile) -> bool:
+    tables = [profile.section("efficiency"), *(table.values for table in profile.fitted.values())]
+    return not profile.on_chip_only and not any("layers_resident" in table for table in tables)
+
+
+@execution_model("domain_flow", alone=_alone)
 def domain_flow(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
 ) -> KernelEstimate:
@@ -115,25 +120,33 @@ class Layout:
 def lay_out(columns: KernelColumns, profile: Profile, precision: Precision) -> Layout:
     """How kernels lie on a fabric of tiles, on channel groups, or unpadded where nobody says how."""
     units = profile.units
-    real = columns.m * columns.n * columns.groups
-    product = (columns.k * real > 0) & ~columns.is_kind(_K.DEPTHWISE_CONVOLUTION)
-    one, none = np.ones(np.shape(product)), np.zeros(np.shape(product))
+    depthwise = columns.is_kind(_K.DEPTHWISE_CONVOLUTION)
+    wide_groups = columns.n * columns.groups
+    whole = positive(columns.m, wide_groups, columns.k) and not depthwise.any()
+    real = columns.m * wide_groups
+    product = np.ones((1, 1), dtype=bool) if whole else (columns.k * real > 0) & ~depthwise
+    one, none = np.ones((1, 1)), np.zeros((1, 1))
     rows, wide = units.get("array_rows", 1.0), units.get("array_columns", 1.0)
     if "fill_cycles" in units:
         tiles = tiles_of(profile, precision)
-        blocks = columns.groups * np.ceil(columns.m / rows) * np.ceil(columns.n / wide)
+        blocks = np.ceil(columns.m / rows) * (np.ceil(columns.n / wide) * columns.groups)
         chain = np.ceil(blocks / tiles)
         fabric = rows * wide * tiles
-        padding = np.divide(chain * fabric, real, out=one.copy(), where=product)
+        padding = chain * fabric / (real if whole else np.where(product, real, 1.0))
         ends = units["fill_cycles"] + units.get("drain_cycles", 0.0)
+        if whole:
+            return Layout(blocks, padding, np.full((1, 1), 2.0 * fabric * ends))
         return Layout(
-            np.where(product, blocks, 1.0), padding, np.where(product, 2.0 * fabric * ends, none)
+            np.where(product, blocks, 1.0),
+            np.where(product, padding, 1.0),
+            np.where(product, 2.0 * fabric * ends, 0.0),
         )
     if "tiles" in units:  # a layout that is not published
         return Layout(one, one, none)
     channels = columns.k / np.maximum(columns.kernel_area, 1.0)
     padded = np.ceil(channels / rows) * rows * np.ceil(columns.n / wide) * wide
-    padding = np.divide(padded, channels * columns.n, out=one.copy(), where=product)
+    needed = channels * columns.n
+    padding = np.where(product, padded / np.where(product, needed, 1.0), 1.0)
     return Layout(one, padding, none)
 
 

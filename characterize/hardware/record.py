@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from characterize import errors
 from characterize.hardware import assumptions, schema
@@ -22,6 +22,8 @@ from characterize.hardware.figures import Figure, FigureKind, Fit, Fitted
 from characterize.records import Architecture, Confidence, Frozen, Precision, Stack
 
 _EIGHTY_PERCENT: Final = 1.2815515655446004  # half the 80 % interval of a normal, in sigmas
+
+Found = TypeVar("Found")
 
 _OF_THE_CHIP: Final = ("energy.", "power.idle_w", "power.active_w")
 
@@ -94,6 +96,17 @@ class Profile:
         text = json.dumps([*identity, self.execution_model, values, fitted], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, key: Hashable, make: Callable[[], Found]) -> Found:
+        """What ``make`` answered when this was first asked of this profile; treat it as read-only."""
+        found: Found | None = self._known.get(key)
+        if found is None:
+            found = self._known[key] = make()
+        return found
+
     def value(self, key: str) -> Any:
         """The value at a dotted key, None where there is none."""
         figure = self.figures.get(key)
@@ -108,8 +121,11 @@ class Profile:
         value = self.value(key)
         return None if value is None else float(value)
 
-    def section(self, section: str) -> dict[str, float]:
+    def section(self, section: str) -> Mapping[str, float]:
         """The numbers of one section by name: ``section("units")["sms"]``."""
+        return self.once(("section", section), lambda: self._section(section))
+
+    def _section(self, section: str) -> Mapping[str, float]:
         prefix = f"{section}."
         return {
             key.removeprefix(prefix): float(figure.value)
@@ -240,9 +256,13 @@ class Profile:
         held = (precision, *_WIDER[precision])
         return min(table[wider] for wider in held if wider in table)
 
+    @cached_property
+    def _vector_j_per_flop(self) -> Mapping[Precision, float]:
+        return _by_precision(self.section("energy.vector_j_per_flop"))
+
     def vector_j_per_flop(self, precision: Precision) -> float:
         """Dynamic energy of one vector operation, from the formats at least as wide."""
-        table = _by_precision(self.section("energy.vector_j_per_flop"))
+        table = self._vector_j_per_flop
         wide = [energy for key, energy in table.items() if key.bytes >= precision.bytes]
         return min(wide, default=max(table.values()))
 

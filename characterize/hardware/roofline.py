@@ -34,7 +34,7 @@ _TINY: Final = float(np.finfo(np.float64).tiny)
 TRANSCENDENTAL_FLOPS: Final = 8.0  # one exp or tanh in vector operations; 8 to 10 fitted on a 4090
 
 
-@execution_model("roofline")
+@execution_model("roofline", alone=lambda profile: not profile.on_chip_only)
 def roofline(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
 ) -> KernelEstimate:
@@ -65,9 +65,14 @@ def roofline(
 
 def work(columns: KernelColumns) -> tuple[Array, Array]:
     """Operations on the matrix units and on the vector units, ``[K, N]``."""
+    return columns.once("work", lambda: _work(columns))
+
+
+def _work(columns: KernelColumns) -> tuple[Array, Array]:
     depthwise = columns.is_kind(KernelKind.DEPTHWISE_CONVOLUTION)
-    products = 2.0 * columns.worked_macs
-    vector = columns.vector_flops + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
+    products, vector = 2.0 * columns.worked_macs, columns.vector_flops
+    if columns.transcendentals.any():
+        vector = vector + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
     if not depthwise.any():
         return products, vector
     return np.where(depthwise, 0.0, products), vector + np.where(depthwise, products, 0.0)
@@ -85,14 +90,14 @@ def traffic(columns: KernelColumns, profile: Profile, precision: Precision) -> T
     """Where the bytes of every kernel are: in memory, or left on chip by the kernel before."""
     shape = columns_shape(columns)
     size = precision.bytes
-    weights = np.broadcast_to(columns.weight_elements * size, shape)
-    activations = np.broadcast_to(columns.memory_bytes(precision), shape) - weights
-    capacity = profile.number("on_chip.resident_bytes", profile.on_chip_capacity_bytes)
+    every = np.broadcast_to(columns.memory_bytes(precision), shape)
     if not profile.on_chip_only and profile.on_chip_bytes_per_s is None:
-        return Traffic(weights + activations, np.zeros(shape))
-    fits = activations <= capacity
-    off_chip = np.where(fits, 0.0, activations)
-    on_chip = np.where(fits, activations, 0.0)
+        return Traffic(every, np.zeros((1, 1)))
+    weights = columns.weight_elements * size
+    activations = every - weights
+    capacity = profile.number("on_chip.resident_bytes", profile.on_chip_capacity_bytes)
+    on_chip = activations * (activations <= capacity)  # a product: no branch an element
+    off_chip = activations - on_chip
     if not profile.on_chip_only:
         return Traffic(off_chip + weights, on_chip)
     total = np.sum(weights * columns.count, axis=0, keepdims=True)
@@ -111,8 +116,8 @@ def _memory_s(moved: Traffic, profile: Profile, shares: dict[str, float]) -> Arr
 
 def tiles(columns: KernelColumns, profile: Profile, precision: Precision) -> Array:
     """Pieces of on-chip size that a kernel is cut into, at least one."""
-    moved = np.broadcast_to(columns.memory_bytes(precision), columns_shape(columns))
-    return np.maximum(1.0, np.ceil(moved / profile.on_chip_capacity_bytes))
+    moved = columns.memory_bytes(precision) / profile.on_chip_capacity_bytes
+    return np.broadcast_to(np.maximum(1.0, np.ceil(moved, out=moved)), columns_shape(columns))
 
 
 def smooth_maximum(first: Array, second: Array, sharpness: Array | float = OVERLAP) -> Array:

@@ -25,7 +25,7 @@ from typing import Final
 
 import numpy as np
 
-from characterize.columns import Array, KernelColumns, KernelEstimate
+from characterize.columns import Array, KernelColumns, KernelEstimate, positive
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
 from characterize.hardware.roofline import SHARES, Traffic, columns_shape, traffic, work
@@ -36,7 +36,7 @@ ARRAY: Final = 128  # rows and columns where a profile states none: every TPU fr
 PACKED_CHANNELS: Final = 8  # sublanes of a vector register: fewer input channels are packed
 
 
-@execution_model("systolic_array")
+@execution_model("systolic_array", alone=lambda profile: not profile.on_chip_only)
 def systolic_array(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
 ) -> KernelEstimate:
@@ -86,12 +86,15 @@ def pieces(columns: KernelColumns, profile: Profile) -> tuple[Array, Array]:
     rows, wide = units.get("array_rows", ARRAY), units.get("array_columns", ARRAY)
     channels, taps = channels_and_taps(columns)
     loads = np.ceil(channels / rows) * taps * np.ceil(columns.n / wide) * columns.groups
-    real = columns.m * columns.n * columns.k * columns.groups
-    steps = loads * rows * wide * (columns.m + rows)
+    weights = columns.n * columns.k * columns.groups
     depthwise = columns.is_kind(KernelKind.DEPTHWISE_CONVOLUTION)  # on the vector unit
-    product = (real > 0) & ~depthwise
-    padding = np.divide(steps, real, out=np.ones(np.shape(steps)), where=product)
-    return np.where(product, loads, 1.0), padding
+    if positive(columns.m, weights) and not depthwise.any():
+        return loads, loads * rows * wide / weights * ((columns.m + rows) / columns.m)
+    product = (columns.m * weights > 0) & ~depthwise
+    one_piece = np.where(weights > 0, weights, 1.0)
+    one_row = np.where(columns.m > 0, columns.m, 1.0)
+    padding = loads * rows * wide / one_piece * ((columns.m + rows) / one_row)
+    return np.where(product, loads, 1.0), np.where(product, padding, 1.0)
 
 
 def _moved(columns: KernelColumns, profile: Profile, precision: Precision) -> Traffic:

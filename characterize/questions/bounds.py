@@ -189,8 +189,13 @@ def sign(name: str, larger: Iterable[str] = ()) -> int:
 
 
 def bounds_met(known: Iterable[Budget], numbers: Callable[[str], Any], allowed: Any = None) -> Any:
-    """Where all budgets are met, of what is allowed already; ``None`` stands for everything."""
+    """Where all budgets are met, of what is allowed already; ``None`` stands for everything.
+
+    Where nothing is left, no further numbers are asked for.
+    """
     for budget in known:
+        if allowed is not None and not allowed.any():
+            break
         met = budget.met(numbers(budget.column))
         allowed = met if allowed is None else allowed & met
     return allowed

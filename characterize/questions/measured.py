@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from characterize import hardware
 from characterize import projection as projections
-from characterize.columns import Array
+from characterize.columns import Array, weighted
 from characterize.features import Columns
 from characterize.hardware import Profile
 
@@ -74,9 +74,7 @@ class Measured:
 
     def memory_bytes(self) -> Array:
         """Bytes that move if nothing is reused between kernels."""
-        kernels = self._columns.kernels
-        moved = kernels.flat(kernels.memory_bytes(self._precision)) * kernels.repeats
-        return np.asarray(moved.sum(axis=0))
+        return self._columns.memory_bytes(self._precision)
 
     def throughput_per_s(self) -> Array:
         """Samples a second."""
@@ -100,8 +98,7 @@ class Measured:
 
     def tiles(self) -> Array:
         """Pieces that the execution model cuts the kernels into."""
-        tiles = self._totals[0].tiles * self._columns.kernels.repeats
-        return np.asarray(tiles.sum(axis=0))
+        return weighted(self._columns.kernels.repeats, self._totals[0].tiles)
 
     def intensity(self) -> Array:
         """Operations a byte moved."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from characterize import errors, features, store
+from characterize import errors, store
 from characterize.hardware import Profile
 from characterize.questions import joined
 from characterize.questions.binding import binds
@@ -25,7 +25,7 @@ from characterize.questions.measured import COUNTS, Measured
 from characterize.questions.pareto import objective as read_objective
 from characterize.records import Architecture
 from characterize.sweeping import Grid, grid
-from characterize.sweeping.evaluation import Plan, plan
+from characterize.sweeping.evaluation import Latest, Plan, plan
 from characterize.sweeping.run import block_size, devices_for, workers_for
 from characterize.sweeping.single import Configuration, rows_of
 
@@ -176,7 +176,7 @@ def _best(space: Space, shelf: store.Store) -> list[list[Candidate]]:
     best: list[list[Candidate]] = [[] for _ in space.profiles]
     bar = [np.inf] * len(best)  # what a configuration's score must not exceed; threads read it
     waiting: deque[Future[list[list[Candidate]]]] = deque()
-    workers = workers_for(None)
+    workers, before = workers_for(None), Latest()
 
     def take(found: list[list[Candidate]]) -> None:
         for place, more in enumerate(found):
@@ -188,7 +188,7 @@ def _best(space: Space, shelf: store.Store) -> list[list[Candidate]]:
         try:
             for block in space.grid.blocks(block_size(space.profiles)):
                 planned = plan(block, space.grid.family, shelf)
-                waiting.append(pool.submit(_of_block, planned, space, bar))
+                waiting.append(pool.submit(_of_block, planned, space, bar, before))
                 if len(waiting) > workers:
                     take(waiting.popleft().result())
             while waiting:
@@ -199,14 +199,17 @@ def _best(space: Space, shelf: store.Store) -> list[list[Candidate]]:
     return best
 
 
-def _of_block(planned: Plan, space: Space, bar: Sequence[float]) -> list[list[Candidate]]:
+def _of_block(
+    planned: Plan, space: Space, bar: Sequence[float], before: Latest
+) -> list[list[Candidate]]:
     """The best configurations of a block, device by device.
 
-    Where the objective is a count, blocks whose best count is above the bar are not projected.
+    Counts come first: where no configuration meets the budgets on them, or has a better one than
+    the bar, nothing is projected.
     """
     found: list[list[Candidate]] = [[] for _ in space.profiles]
     for sizes, frame in planned.parts:
-        columns = features.columns(frame, sizes)
+        columns = before.at(sizes).columns(frame)
         shape = np.broadcast_shapes((1,), *(np.shape(size) for size in sizes.values()))
         batch = np.broadcast_to(np.asarray(sizes["batch"]), shape).reshape(-1)
         values = {**planned.block.fixed, **sizes, "stack": planned.block.stack.value}
@@ -215,15 +218,15 @@ def _of_block(planned: Plan, space: Space, bar: Sequence[float]) -> list[list[Ca
             Measured(columns, profile, planned.block.precision, batch, space.baseline, added)
             for profile in space.profiles
         ]
-        allowed = _allowed(space, measured)
+        counted = _counted(space, measured[0])
+        if counted is not None and not counted.any():
+            continue
+        allowed = _allowed(space, measured, counted)
         for place, device in enumerate(measured):
             if allowed is not None and not allowed.any():
                 break
-            if space.objective in COUNTS:
-                scores = device.numbers(space.objective) * space.direction
-                if scores.min() > bar[place]:
-                    continue
-            mask = bounds_met([b for b in space.budgets if not b.device], device.numbers, allowed)
+            better = _better(space, device, bar[place], allowed)
+            mask = bounds_met(_own(space, counts=False), device.numbers, better)
             for position, score, latency in _first(device, space, mask):
                 where = np.unravel_index(position, shape)
                 chosen = Configuration.of(planned.block, sizes, where)
@@ -232,9 +235,28 @@ def _of_block(planned: Plan, space: Space, bar: Sequence[float]) -> list[list[Ca
     return found
 
 
-def _allowed(space: Space, measured: Sequence[Measured]) -> Any:
-    """Which configurations meet the budgets that are on devices; None if there are none."""
-    allowed: Any = None
+def _own(space: Space, *, counts: bool) -> list[Budget]:
+    """Budgets that each row meets by itself: those on counts and what is joined, or the others."""
+    cheap = {*COUNTS, *space.joined[1]}
+    return [b for b in space.budgets if not b.device and (b.column in cheap) is counts]
+
+
+def _counted(space: Space, any_device: Measured) -> Any:
+    """Which configurations meet the budgets on counts, on any device; None if there are none."""
+    return bounds_met(_own(space, counts=True), any_device.numbers)
+
+
+def _better(space: Space, device: Measured, bar: float, allowed: Any) -> Any:
+    """Of those allowed, the configurations that a count does not put behind the best so far."""
+    if space.objective not in COUNTS or np.isinf(bar):
+        return allowed
+    scores = device.numbers(space.objective) * space.direction
+    return scores <= bar if allowed is None else allowed & (scores <= bar)
+
+
+def _allowed(space: Space, measured: Sequence[Measured], counted: Any) -> Any:
+    """Of those that meet the budgets on counts, the configurations that meet those on devices."""
+    allowed = counted
     for budget in space.budgets:
         for place in on(budget, space.profiles) if budget.device else ():
             allowed = bounds_met([budget], measured[place].numbers, allowed)
@@ -243,6 +265,8 @@ def _allowed(space: Space, measured: Sequence[Measured]) -> Any:
 
 def _first(device: Measured, space: Space, mask: Any) -> Iterator[tuple[int, float, float]]:
     """Positions, scores and latencies of the best configurations that a mask leaves."""
+    if mask is not None and not mask.any():
+        return
     scores = device.numbers(space.objective) * space.direction
     left = np.flatnonzero(~np.isnan(scores) if mask is None else mask & ~np.isnan(scores))
     if len(left) > space.top:

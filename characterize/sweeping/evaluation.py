@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from characterize import cautions, errors, features, session, store, symbols
 from characterize import projection as projections
+from characterize.columns import latest
 from characterize.hardware import Profile, figure
 from characterize.projection import DeviceProjection
 from characterize.records import Bottleneck
@@ -49,6 +51,21 @@ class Tally:
 Parts = tuple[tuple[Sizes, features.Skeleton], ...]
 
 
+class Latest(threading.local):
+    """What a thread evaluated last: the next block may be of other topologies at the same sizes."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, features.Evaluation] = {}
+
+    def at(self, sizes: Sizes) -> features.Evaluation:
+        """The evaluation at these sizes, which knows the networks that were evaluated before.
+
+        Of two sizes, as a block often has two templates: one for a batch of one, one for others.
+        """
+        key = tuple((n, v.tobytes() if isinstance(v, np.ndarray) else v) for n, v in sizes.items())
+        return latest(self._known, key, lambda: features.Evaluation(sizes), most=2)
+
+
 @dataclass(frozen=True)
 class Plan:
     """A block with the templates that its configurations are evaluated on; no longer needs a tracer."""
@@ -59,22 +76,27 @@ class Plan:
     tally: Tally
 
     def projected(
-        self, profiles: Sequence[Profile], base: Profile
+        self, profiles: Sequence[Profile], base: Profile, before: Latest | None = None
     ) -> Iterator[tuple[Sizes, projections.Projection]]:
         """Sizes and projections of all configurations that go together."""
+        known = before or Latest()
         for sizes, frame in self.parts:
-            columns = features.columns(frame, sizes)
+            columns = known.at(sizes).columns(frame)
             yield sizes, projections.project(columns, profiles, self.block.precision, base)
 
     def tables(
-        self, profiles: Sequence[Profile], base: Profile, figures: Sequence[str] = ()
+        self,
+        profiles: Sequence[Profile],
+        base: Profile,
+        figures: Sequence[str] = (),
+        before: Latest | None = None,
     ) -> tuple[list[pa.Table], Tally]:
         """The rows of the block, device by device, and how many configurations it has and lacks.
 
         ``figures`` of the hardware become columns after the device's name.
         """
         found: list[pa.Table] = []
-        for sizes, result in self.projected(profiles, base):
+        for sizes, result in self.projected(profiles, base, before):
             labels = _labels(self.block, self.family, sizes, len(result.columns.parameters))
             found.extend(table(result, device, labels, figures) for device in result.devices)
         rows = sum(each.num_rows for each in found)

@@ -118,12 +118,15 @@ class Grid:
         return per_stack * len(self.precisions) * len(self.stacks)
 
     def blocks(self, size: int = BLOCK) -> Iterator[Block]:
-        """The whole space, in an order that never changes; blocks of at most ``size``."""
+        """The whole space, in an order that never changes; blocks of at most ``size``.
+
+        Topologies at the same sizes follow each other, as kernels that they share are evaluated once.
+        """
         fixed = [name for name in self.axes if name not in self.open]
-        outer = itertools.product(self.stacks, self.precisions, *(self.axes[n] for n in fixed))
+        several = [self.stacks, *(self.axes[n] for n in fixed), self.precisions]
         index = 0
-        for stack, precision, *chosen in outer:
-            for axes in _pieces(self._sizes(), size):
+        for axes in _pieces(self._sizes(), size):
+            for stack, *chosen, precision in itertools.product(*several):
                 yield Block(index, dict(zip(fixed, chosen, strict=True)), axes, precision, stack)
                 index += 1
 

@@ -62,7 +62,7 @@ MEMORY_ROWS = 20_000_000
 WORKERS = 4
 BLOCK_ROWS = 1 << 18
 _LEAST = 1 << 10
-BLOCKS = 2  # raised when the space is cut otherwise: the parts of a sweep are numbered by block
+BLOCKS = 3  # raised when the space is cut otherwise: the parts of a sweep are numbered by block
 
 
 def sweep(
@@ -199,6 +199,7 @@ class _Run:
     ) -> None:
         self._space, self._sink, self._progress = space, sink, progress
         self._profiles, self._base = profiles, base
+        self._latest = evaluation.Latest()
         self._begun = time.perf_counter()
         self.tally = Tally()
         self.resumed = 0
@@ -231,7 +232,9 @@ class _Run:
         self._sink.close()
 
     def _make(self, planned: evaluation.Plan) -> _Made:
-        tables, counted = planned.tables(self._profiles, self._base, tuple(self._space.vary))
+        tables, counted = planned.tables(
+            self._profiles, self._base, tuple(self._space.vary), self._latest
+        )
         if self._sink.in_any_order:
             self._sink.write(planned.block.index, tables, counted)
             tables = []
