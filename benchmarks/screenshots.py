@@ -3,8 +3,8 @@
     python -m benchmarks.screenshots                 all of them, into ./screenshots
     python -m benchmarks.screenshots --view tune --width 390 --theme dark
 
-Starts the dashboard on a free local port, and Debian's chromium. ``index.html`` shows the pictures
-side by side.
+Starts the dashboard on a free local port with a store of its own, in which a sweep and some results
+are prepared, and Debian's chromium. ``index.html`` shows the pictures side by side.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import html
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +48,7 @@ VIEWS: Final = {
     "compare_frontiers": "/compare?compare.beside=Energy against latency&compare.of=Speedup",
     "layers": "/layers?model=unet",
     "layers_table": "/layers?model=unet&layers.show=Table",
+    "layers_pinned": f"/layers?conv2d_stack.layers=8&conv2d_stack.channels=64&batch=8&pin={PIN}",
     "sweep": "/sweep",
     "sweep_lines": "/sweep?sweep.show=Lines",
     "sweep_frontier": "/sweep?sweep.show=Frontier",
@@ -55,17 +58,44 @@ VIEWS: Final = {
     "validation": "/validation",
     "results": "/results",
 }
+PREPARED: Final = (
+    "sweep conv2d_stack --set layers=1:16 channels=16:256:16 input_size=32,64,128 --hardware "
+    "intel_i7_12700k nvidia_rtx_4090 google_coral_edge_tpu stillwater_kpu_t256 hailo_8",
+    "project resnet",
+    "project unet",
+    "project vit --batch 8",
+)
+"""What the store holds, or Sweep and Results would be empty: arguments of the command line."""
 WIDTHS: Final = (1440, 768, 390)
 THEMES: Final = ("light", "dark")
 
 
 @contextlib.contextmanager
-def served(app: Path = APP, server: str = "streamlit") -> Iterator[str]:
+def prepared_store() -> Iterator[Path]:
+    """A store with :data:`PREPARED` in it, so that no view is empty and no one's own is pictured."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store.duckdb"
+        for arguments in PREPARED:
+            subprocess.run(
+                [sys.executable, "-m", "characterize", *arguments.split()],
+                env={**os.environ, "CHARACTERIZE_STORE": str(store)},
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        yield store
+
+
+@contextlib.contextmanager
+def served(
+    app: Path = APP, server: str = "streamlit", environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """The dashboard on a free port of this machine; yields its address.
 
     Args:
         app: the script to serve.
         server: the module that serves it, with Streamlit's command line.
+        environment: variables beyond those of this process.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -75,7 +105,9 @@ def served(app: Path = APP, server: str = "streamlit") -> Iterator[str]:
         "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true",
         "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none",
     ]  # fmt: skip
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, env={**os.environ, **(environment or {})}
+    )
     try:
         _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", process)
         yield f"http://127.0.0.1:{port}"
@@ -98,16 +130,18 @@ def _wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def settled(page: Page) -> None:
-    """Wait until the script has run, every element has come and every chart is drawn."""
+    """Wait until the script and what it does in the background have run and every chart is drawn."""
     page.get_by_role("heading", level=1).first.wait_for(timeout=60_000)
     page.wait_for_function(
         """() => {
             const all = name => [...document.querySelectorAll(`[data-testid=${name}]`)];
             const done = ["stDataFrame", "stAlert", "stVegaLiteChart"].some(n => all(n).length);
-            return done && !all("stSkeleton").length && !all("stStatusWidget").length
+            const busy = ["stSkeleton", "stStatusWidget", "stSpinner", "stProgress"];
+            const running = all("stApp").some(app => app.dataset.testScriptState === "running");
+            return done && !running && !busy.some(n => all(n).length)
                 && all("stVegaLiteChart").every(chart => chart.querySelector("svg, canvas"));
         }""",
-        timeout=60_000,
+        timeout=180_000,  # the networks of the measurements are traced once
     )
     page.wait_for_timeout(600)  # for what fades in
 
@@ -135,7 +169,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "screenshots")
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
-    with served(asked.app) as address, sync_playwright() as playwright:
+    with (
+        prepared_store() as store,
+        served(asked.app, environment={"CHARACTERIZE_STORE": str(store)}) as address,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         for view in asked.view or VIEWS:
             for width in asked.width or WIDTHS:

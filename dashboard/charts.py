@@ -227,10 +227,9 @@ def places(rows: pd.DataFrame) -> ChartType:
             axis=axis("", "decades"),
         ),
     )
-    marks = base.mark_point(filled=True, size=110).encode(
+    marks = base.mark_point(filled=True, size=110, opacity=1.0).encode(
         color=colour("architecture", palette.ARCHITECTURES),
         shape=shape(shown=palette.ARCHITECTURES),
-        opacity=alt.condition("datum.chosen", alt.value(1.0), alt.value(0.8)),
         tooltip=[
             alt.Tooltip("device:N", title="Device"),
             alt.Tooltip("peak_text:N", title="Peak"),
@@ -243,7 +242,12 @@ def places(rows: pd.DataFrame) -> ChartType:
     )
     chosen = base.transform_filter("datum.chosen")
     ring = chosen.mark_point(size=420, strokeWidth=2).encode(color=reference())
-    name = chosen.mark_text(dy=-20, fontSize=13, fontWeight="bold").encode(
-        text="device:N", color=reference()
+    # in the corner of much arithmetic on little data, where hardly a device is: beside its mark the
+    # name would cover others
+    sign = chosen.mark_point(size=200, strokeWidth=2, aria=False).encode(
+        x=alt.value(16), y=alt.value(16), color=reference()
     )
-    return alt.layer(marks, ring, name).properties(height=380, padding=PADDING)
+    name = chosen.mark_text(align="left", fontSize=13, fontWeight="bold", aria=False).encode(
+        x=alt.value(32), y=alt.value(17), text="device:N", color=reference()
+    )
+    return alt.layer(marks, ring, sign, name).properties(height=380, padding=PADDING)

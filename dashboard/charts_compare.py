@@ -27,6 +27,11 @@ from dashboard.encodings import (
 ROW_STEP: Final = 34  # pixels a device in the heatmap
 SMALL_STEP: Final = 24  # and in a small multiple
 TEXT_WIDTH: Final = 66  # pixels that a value needs in its cell
+NAME_WIDTH: Final = 110  # pixels that the name of a network needs above its column
+_TWO_LINES: Final = (
+    "indexof(datum.label, ' ') < 0 ? ['', datum.label] : [split(datum.label, ' ')[0], "
+    "substring(datum.label, indexof(datum.label, ' ') + 1)]"
+)
 FRONTIER_HEIGHT: Final = 300
 NAME_LIMIT: Final = 150  # pixels of a device's name beside its row
 
@@ -44,6 +49,7 @@ def heatmap(
         networks: how many networks there are, which says whether a text fits into a cell.
         reverse: whether the strongest colour stands for the lowest value.
     """
+    is_tight = f"width / {networks} < {NAME_WIDTH}"
     base = alt.Chart(cells).encode(
         x=alt.X(
             "network:N",
@@ -51,9 +57,12 @@ def heatmap(
             sort=alt.EncodingSortField("network_order", op="min", order="ascending"),
             scale=alt.Scale(paddingInner=0.02),
             axis=alt.Axis(
-                orient="top", labelAngle=0, ticks=False, domain=False, labelPadding=6,
+                orient="top", labelAngle=0, ticks=False, domain=False,
+                labelPadding=alt.ExprRef(f"{is_tight} ? 20 : 6"),
                 labelLimit=alt.ExprRef(f"width / {networks} - 6"), labelFontWeight="bold",
                 labelOverlap=False, labelFlush=False,  # each is cut to the width of its column
+                # two lines where there is little of it
+                labelExpr=f"{is_tight} ? {_TWO_LINES} : datum.label",
             ),
         ),
         y=rows("device", limit=NAME_LIMIT, grid=False, gap=0.06),
@@ -131,7 +140,8 @@ def frontier(points: pd.DataFrame) -> ChartType:
 
     Args:
         points: one row a device with ``latency`` (s), ``energy`` (J), ``architecture``, ``step``
-            (missing off the frontier), ``label`` and texts, and in every row ``latency_low``,
+            (missing off the frontier), ``label``, where it stands from its mark (``label_dx``,
+            ``label_dy``, ``label_align``) and texts, and in every row ``latency_low``,
             ``latency_high``, ``energy_low`` and ``energy_high``: how far all networks reach.
     """
     base = alt.Chart(points)
@@ -144,11 +154,11 @@ def frontier(points: pd.DataFrame) -> ChartType:
     line: alt.Chart = on_it.mark_line(strokeWidth=1.5, interpolate="step-after", aria=False).encode(
         **places, order="step:Q", color=reference()
     )
-    marks: alt.Chart = base.mark_point(filled=True, size=90).encode(
+    marks: alt.Chart = base.mark_point(filled=True, opacity=1).encode(
         **places,
         color=colour("architecture"),
         shape=shape(),
-        opacity=alt.when("isValid(datum.step)").then(alt.value(1.0)).otherwise(alt.value(0.6)),
+        size=alt.when("isValid(datum.step)").then(alt.value(130)).otherwise(alt.value(45)),
         tooltip=[
             alt.Tooltip("device:N", title="Device"),
             alt.Tooltip("latency_text:N", title="Latency"),
@@ -158,9 +168,14 @@ def frontier(points: pd.DataFrame) -> ChartType:
             alt.Tooltip("confidence:N", title="Confidence"),
         ],
     )
-    texts: alt.Chart = on_it.mark_text(align="left", dx=9, dy=-7, fontSize=11, aria=False).encode(
-        **places, text="label:N", color=reference()
-    )
+    texts: alt.Chart = on_it.mark_text(
+        align=alt.ExprRef("datum.label_align"),
+        baseline="middle",
+        dx=alt.ExprRef("datum.label_dx"),
+        dy=alt.ExprRef("datum.label_dy"),
+        fontSize=11,
+        aria=False,
+    ).encode(**places, text="label:N", color=reference())
     return alt.layer(*ends, line, marks, texts).properties(height=FRONTIER_HEIGHT, padding=PADDING)
 
 

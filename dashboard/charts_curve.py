@@ -9,17 +9,12 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
+from dashboard import line_names
 from dashboard.encodings import PADDING, Spread, axis, colour, reference
 
 PICK: Final = "pick"
-DASHES: Final = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4], [4, 1], [12, 2, 2, 2])
 HEIGHT: Final = 330
-LABEL_ROOM: Final = 120  # pixels at most to the right of the lines, for the names of the devices
-NARROW: Final = "containerSize()[0] < 480"
-"""Where the names would take too much of the width: they are listed below the lines instead."""
-LIST_TOP: Final = 76  # pixels from the axis down to the list: under labels and title of the axis
-LIST_ROW: Final = 17
-LIST_DASH: Final = 24  # pixels of a line in the list
+LIST_TOP: Final = 76  # pixels from the axis down to the names of the lines on a narrow page
 
 
 def curve(
@@ -58,24 +53,14 @@ def curve(
         axis=axis(unit, spread),
     )
     band = points.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title=heading), y2="high:Q")
-    line = points.mark_line(strokeWidth=2).encode(y=value, strokeDash=_dashes())
-    names = (
-        base.transform_filter("datum.role == 'label'")
-        .mark_text(
-            align="left",
-            dx=7,
-            # what cannot be seen must not take room either
-            fontSize=alt.ExprRef(f"{NARROW} ? 1 : 11"),
-            limit=alt.ExprRef(f"{NARROW} ? 1 : {LABEL_ROOM}"),
-            opacity=_where(False),
-        )
-        .encode(
-            x=_along(parameter, logarithmic),
-            y=alt.Y("label_at:Q", title=heading),
-            text="device:N",
-            color=colour("architecture", ()),
-        )
-    )
+    line = points.mark_line(strokeWidth=2).encode(y=value, strokeDash=line_names.dashes("dash"))
+    labels = base.transform_filter("datum.role == 'label'")
+    places = {"x": _along(parameter, logarithmic), "y": alt.Y("label_at:Q", title=heading)}
+    known = {"color": colour("architecture", ()), "strokeDash": line_names.dashes("dash")}
+    names = [
+        *line_names.at_ends(labels, "device", places, known),
+        *line_names.listed(labels, "device", known, top=LIST_TOP),
+    ]
     hover = alt.selection_point(
         name="hover", fields=["at"], nearest=True, on="pointermove", clear="pointerout", empty=False
     )
@@ -84,48 +69,7 @@ def curve(
         y=value, opacity=alt.when(hover).then(alt.value(1)).otherwise(alt.value(0))
     )
     rule = _rule(base, parameter, logarithmic, devices, hover, pick)
-    return alt.layer(band, line, names, *_listed(base), marked, rule).properties(
-        height=HEIGHT, padding=PADDING
-    )
-
-
-def _dashes() -> alt.StrokeDash:
-    scale = alt.Scale(domain=list(range(len(DASHES))), range=[list(each) for each in DASHES])
-    return alt.StrokeDash("dash:O", scale=scale, legend=None)
-
-
-def _where(narrow: bool) -> alt.ExprRef:
-    """The opacity of what is there on a narrow page, or on all others."""
-    return alt.ExprRef(f"{NARROW} ? {int(narrow)} : {int(not narrow)}")
-
-
-def _listed(base: alt.Chart) -> tuple[alt.Chart, alt.Chart]:
-    """The devices below the lines, in two columns: a piece of each line and its name."""
-    column = "(datum.place % 2) * width / 2"
-    below = f"height + {LIST_TOP} + {LIST_ROW} * floor(datum.place / 2)"
-    # what cannot be seen must not take room either: it lies in a corner of the plot
-    row = alt.value(alt.ExprRef(f"{NARROW} ? {below} : 0"))
-    listed = base.transform_filter("datum.role == 'label'").encode(color=colour("architecture", ()))
-    pieces: Any = listed.mark_rule(strokeWidth=2, opacity=_where(True), aria=False)
-    names: Any = listed.mark_text(
-        align="left",
-        baseline="middle",
-        fontSize=11,
-        limit=alt.ExprRef(f"{NARROW} ? width / 2 - {LIST_DASH + 8} : 1"),
-        opacity=_where(True),
-        aria=False,
-    )
-    return (
-        pieces.encode(
-            x=alt.value(alt.ExprRef(column)),
-            x2=alt.value(alt.ExprRef(f"{column} + {LIST_DASH}")),
-            y=row,
-            strokeDash=_dashes(),
-        ),
-        names.encode(
-            x=alt.value(alt.ExprRef(f"{column} + {LIST_DASH + 5}")), y=row, text="device:N"
-        ),
-    )
+    return alt.layer(band, line, *names, marked, rule).properties(height=HEIGHT, padding=PADDING)
 
 
 def _rule(

@@ -13,12 +13,13 @@ from typing import Any, Final, Literal
 import altair as alt
 import pandas as pd
 
-from dashboard import palette
+from dashboard import line_names, palette
 from dashboard.encodings import PADDING, reference
 
 BAR_STEP: Final = 28
 RANK_STEP: Final = 60  # pixels a rank of the graph: a box with two lines of text, and its edges
-ROOFLINE_HEIGHT: Final = 420
+ROOFLINE_HEIGHT: Final = 460
+LIST_TOP: Final = 104  # pixels from the axis down to the names of the ceilings on a narrow page
 LABEL_LIMIT: Final = 190
 BOX_TEXT: Final = "abs(scale('x', 0.92) - scale('x', 0)) - 16"  # pixels a box has for a text
 PICK: Final = "pick"  # the selection of a box: its ``id``
@@ -73,13 +74,16 @@ def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
     return figure.properties(height=alt.Step(BAR_STEP), padding=PADDING)
 
 
-def roofline(rows: pd.DataFrame) -> alt.LayerChart:
+def roofline(rows: pd.DataFrame, *, pinned: bool = False) -> alt.LayerChart:
     """Kernels by intensity and achieved throughput, under the device's ceilings.
 
     Args:
         rows: ``role`` ``kernel``: a point with ``intensity`` (flop/B), ``achieved`` (flop/s),
-            ``share`` of the time, ``bottleneck`` and texts for the tooltip; ``ceiling``: an end of
-            ``line`` in a ``style``; ``name_left`` and ``name_right``: where its name stands.
+            ``share`` of the time, ``bottleneck`` and texts for the tooltip; ``pinned``: one of a
+            pinned configuration, with ``pin`` and its ``letter``; ``ceiling``: an end of ``line`` in
+            a ``style``; ``name_left`` and ``name_right``: where its name stands, on a narrow page a
+            ``short`` one; ``listed``: its ``place`` in the list of such a page.
+        pinned: whether there are pinned kernels.
     """
     x = alt.X(
         "intensity:Q",
@@ -94,45 +98,74 @@ def roofline(rows: pd.DataFrame) -> alt.LayerChart:
         axis=_log_axis(""),
     )
     base = alt.Chart(rows).encode(x=x, y=y)
-    styles = alt.Scale(domain=list(_DASHES), range=list(_DASHES.values()))
     lines: alt.Chart = (
         base.transform_filter("datum.role === 'ceiling'")
         .mark_line(strokeWidth=1.6, aria=False)
         .encode(
             color=reference(),
             detail="line:N",
-            strokeDash=alt.StrokeDash("style:N", scale=styles, legend=None),
+            strokeDash=_styles(),
         )
     )
+    name = alt.ExprRef(f"{line_names.NARROW} ? datum.short : datum.line")
     left = base.transform_filter("datum.role === 'name_left'").mark_text(
-        align="left", baseline="middle", dx=6, fontSize=11
+        align="left", baseline="middle", dx=6, fontSize=11, text=name
     )
     right = base.transform_filter("datum.role === 'name_right'").mark_text(
-        align="right", baseline="bottom", dx=-2, dy=-3, fontSize=11
+        align="right", baseline="bottom", dx=-2, dy=-3, fontSize=11, text=name
     )
-    names = [each.encode(text="line:N", color=reference()) for each in (left, right)]
-    points = (
-        base.transform_filter("datum.role === 'kernel'")
-        .mark_point(filled=True, opacity=0.85)
-        .encode(
-            color=_bound_colour(),
-            shape=_bound_shape(),
-            size=alt.Size("share:Q", scale=alt.Scale(range=[45, 420], zero=True), legend=None),
-            tooltip=[
-                alt.Tooltip("name:N", title="Kernel"),
-                alt.Tooltip("pattern:N", title="Pattern"),
-                alt.Tooltip("intensity_text:N", title="Intensity"),
-                alt.Tooltip("achieved_text:N", title="Achieved"),
-                alt.Tooltip("latency_text:N", title="Latency of one"),
-                alt.Tooltip("share:Q", title="Share of the time", format=".1%"),
-                alt.Tooltip("macs_text:N", title="MACs"),
-                alt.Tooltip("bytes_text:N", title="Memory traffic"),
-                alt.Tooltip("bottleneck:N", title="Bound by"),
-            ],
-        )
+    names = [each.encode(color=reference()) for each in (left, right)]
+    listed = line_names.listed(
+        alt.Chart(rows).transform_filter("datum.role === 'listed'"),
+        "line",
+        {"color": reference(), "strokeDash": _styles()},
+        top=LIST_TOP,
+        columns=1,
     )
-    figure = alt.LayerChart(layer=[lines, *names, points])
+    points = _roofline_points(base, "kernel").mark_point(filled=True, opacity=0.85)
+    ghosts = _ghosts(base) if pinned else []
+    figure = alt.LayerChart(layer=[lines, *names, *listed, *ghosts, points])
     return figure.properties(height=ROOFLINE_HEIGHT, padding=PADDING)
+
+
+def _styles() -> alt.StrokeDash:
+    styles = alt.Scale(domain=list(_DASHES), range=list(_DASHES.values()))
+    return alt.StrokeDash("style:N", scale=styles, legend=None)
+
+
+def _roofline_points(base: alt.Chart, role: str) -> alt.Chart:
+    told = {
+        **({"pin": "Pinned"} if role == "pinned" else {}),
+        "name": "Kernel",
+        "pattern": "Pattern",
+        "intensity_text": "Intensity",
+        "achieved_text": "Achieved",
+        "latency_text": "Latency of one",
+        "macs_text": "MACs",
+        "bytes_text": "Memory traffic",
+        "bottleneck": "Bound by",
+    }
+    made: alt.Chart = base.transform_filter(f"datum.role === '{role}'").encode(
+        color=_bound_colour(),
+        shape=_bound_shape(),
+        size=alt.Size("share:Q", scale=alt.Scale(range=[45, 420], zero=True), legend=None),
+        tooltip=[
+            *(alt.Tooltip(f"{field}:N", title=title) for field, title in told.items()),
+            alt.Tooltip("share:Q", title="Share of the time", format=".1%"),
+        ],
+    )
+    return made
+
+
+def _ghosts(base: alt.Chart) -> list[alt.Chart]:
+    """Pinned kernels as hollow marks, with the letter of their pin where they take long."""
+    ghosts = _roofline_points(base, "pinned").mark_point(filled=False, strokeWidth=1.8)
+    letters: alt.Chart = (
+        base.transform_filter("datum.role === 'pinned'")
+        .mark_text(dy=-13, fontSize=10, fontWeight="bold", aria=False)
+        .encode(text="letter:N", color=reference())
+    )
+    return [ghosts, letters]
 
 
 def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:

@@ -12,7 +12,7 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from dashboard import palette
+from dashboard import line_names, palette
 from dashboard.encodings import (
     PADDING,
     Spread,
@@ -26,6 +26,7 @@ from dashboard.encodings import (
 )
 
 HEIGHT: Final = 460
+LIST_TOP: Final = 98  # pixels from the axis down to the names of the lines on a narrow page
 PICK: Final = "pick"
 
 
@@ -81,7 +82,6 @@ def heatmap(
 
 _AXIS: Final[dict[str, Any]] = {"labelOverlap": "parity", "ticks": False, "domain": False}
 """Where labels do not fit, every other one is left out, so that those left are as far apart."""
-_NAME_LIMIT: Final = "containerSize()[0] < 480 ? 64 : 120"  # pixels beside the lines
 _RING: Final = "'#E69F00'"  # stands out from every blue of a heatmap, in both themes
 _GREY: Final = "'#808890'"  # between both backgrounds: 3:1 and more on either
 
@@ -103,13 +103,18 @@ def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread
         spread: how far the values lie apart.
     """
     heading = _named(title, unit)
-    base = alt.Chart(points).encode(
+    # lines of one architecture are told apart by their dashes
+    table = alt.Chart(points).transform_window(
+        dash="dense_rank()", groupby=["architecture"], sort=[alt.SortField("device")]
+    )
+    base = table.encode(
         x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False, padding=6), axis=alt.Axis(tickCount=8)),
         y=alt.Y("value:Q", title=heading, scale=scale(spread), axis=axis(unit, spread)),
         color=colour("architecture", palette.ARCHITECTURES),
         detail="device:N",
     )  # fmt: skip
-    strokes: alt.Chart = base.mark_line(strokeWidth=2, aria=False)
+    dash = line_names.dashes("dash", first=1)
+    strokes: alt.Chart = base.mark_line(strokeWidth=2, aria=False).encode(strokeDash=dash)
     marks: alt.Chart = base.mark_point(filled=True, size=70).encode(
         shape=shape(shown=palette.ARCHITECTURES),
         tooltip=[
@@ -121,10 +126,14 @@ def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread
             alt.Tooltip("feasible_text:N", title="Within the budgets"),
         ],
     )
-    names: alt.Chart = base.mark_text(
-        align="left", dx=9, fontSize=11, limit=alt.ExprRef(_NAME_LIMIT), aria=False
-    ).encode(y=alt.Y("label_at:Q", title=heading), text="label:N", color=reference())
-    return alt.layer(strokes, marks.add_params(_pick()), names, _chosen(base)).properties(
+    labels = table.transform_filter("datum.label !== ''").transform_window(place="row_number()")
+    places = {"x": alt.X("x:Q", title=x), "y": alt.Y("label_at:Q", title=heading)}
+    known = {"color": colour("architecture"), "strokeDash": dash}
+    names = [
+        *line_names.at_ends(labels, "label", places, known),
+        *line_names.listed(labels, "label", known, top=LIST_TOP, place="datum.place - 1"),
+    ]
+    return alt.layer(strokes, marks.add_params(_pick()), *names, _chosen(base)).properties(
         height=HEIGHT, padding=PADDING
     )
 
@@ -166,11 +175,10 @@ def scatter(
     line: alt.Chart = best.mark_line(strokeWidth=1.5, interpolate="step-after", aria=False).encode(
         color=reference(), order="x:Q"
     )
-    points: alt.Chart = base.mark_point(filled=True).encode(
+    points: alt.Chart = base.mark_point(filled=True, opacity=1).encode(
         color=colour("architecture", palette.ARCHITECTURES),
         shape=shape(shown=palette.ARCHITECTURES),
-        size=alt.condition("datum.frontier", alt.value(90), alt.value(24)),
-        opacity=alt.condition("datum.frontier", alt.value(1.0), alt.value(0.4)),
+        size=alt.condition("datum.frontier", alt.value(110), alt.value(16)),
         tooltip=told,
     )
     return alt.layer(line, points.add_params(_pick()), _chosen(base)).properties(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -157,7 +157,60 @@ def frontier(
                     "label": cell["device"] if on_it else "",
                 }
             )
+    for place in range(len(entries)):
+        _place_labels([each for each in found if each["network_order"] == place], found)
     return _columns(found)
+
+
+# Where a name may stand beside its mark: pixels across and down, and what of it is there.
+_BESIDE: Final = (
+    (9, -7, "left"), (9, 9, "left"), (-9, 9, "right"), (-9, -7, "right"),
+    (0, 16, "center"), (0, -16, "center"),
+)  # fmt: skip
+_PLOT: Final = (190.0, 200.0)  # pixels of a plot as small as it gets
+_LETTER: Final = 5.8  # pixels wide
+_HALF: Final = 7.0  # pixels of half a mark or a line of text
+
+
+def _place_labels(
+    points: Sequence[dict[str, Any]], everything: Sequence[Mapping[str, Any]]
+) -> None:
+    """Give each point of one network the place of its name that covers fewest marks and names."""
+    across = _scaled([each["latency"] for each in everything], _PLOT[0])
+    down = _scaled([each["energy"] for each in everything], -_PLOT[1])
+    marks = [(across(each["latency"]), down(each["energy"])) for each in points]
+    taken = [(x - _HALF, x + _HALF, y) for x, y in marks]
+    for point, (x, y) in zip(points, marks, strict=True):
+        dx, dy, align, box = min(
+            ((dx, dy, align, _box(x + dx, y + dy, align, point["label"]))
+             for dx, dy, align in _BESIDE),
+            key=lambda each: sum(_covers(each[3], other) for other in taken)
+            + (each[3][0] < 0) + (each[3][1] > _PLOT[0]),
+        )  # fmt: skip
+        point |= {"label_dx": dx, "label_dy": dy, "label_align": align}
+        if point["label"]:
+            taken.append(box)
+
+
+def _scaled(values: Sequence[float], pixels: float) -> Callable[[float], float]:
+    """From a value to its pixel on a logarithmic axis of whole decades."""
+    logs = [math.log10(value) for value in values if value > 0] or [0.0]
+    low, high = math.floor(min(logs)), math.ceil(max(logs))
+    return lambda value: (
+        pixels * (math.log10(value) - low) / max(high - low, 1) if value > 0 else 0.0
+    )
+
+
+def _box(x: float, y: float, align: str, text: str) -> tuple[float, float, float]:
+    """The left and right end of a text, and its height in the middle."""
+    width = _LETTER * len(text)
+    left = {"left": x, "right": x - width, "center": x - width / 2}[align]
+    return left, left + width, y
+
+
+def _covers(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    apart = one[1] < other[0] or other[1] < one[0] or abs(one[2] - other[2]) > 2 * _HALF
+    return not apart
 
 
 _SHOWN: Final = ("hardware", "device", "architecture", "precision", "confidence")

@@ -17,6 +17,14 @@ LABEL_LIMIT: Final = 168  # pixels of a label beside a row
 ON_COLOUR: Final = "luminance(scale('color', datum.{field})) > 0.179 ? '#000000' : '#ffffff'"
 """Text on a coloured cell: whichever of the two has 4.5:1 or more; they meet at this luminance."""
 
+ON_PAGE: Final = ("#595959", "#C2C7CC")
+"""Text at axes and legends, on a light page and on a dark one."""
+_TEXT: Final = {"expr": f"luminance(background) > 0.179 ? '{ON_PAGE[0]}' : '{ON_PAGE[1]}'"}
+_WORDS: Final = {"labelColor": _TEXT, "titleColor": _TEXT}
+LEGIBLE: Final[dict[str, Any]] = {"axis": _WORDS, "legend": _WORDS, "mark": {"opacity": 1}}
+"""The configuration of every chart: Streamlit's own grey has 3.7:1 on white, and Vega-Lite draws
+points, and all signs of a legend beside them, at 70 %, where lighter colours have less than 3:1."""
+
 Spread = Literal["even", "decade", "decades"]
 """How far values lie apart: a linear axis, a logarithmic one of few decades, one of many."""
 

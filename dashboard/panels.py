@@ -14,7 +14,7 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 
 import characterize.hardware
-from dashboard import charts, palette, queries, readable, saving, tables
+from dashboard import charts, encodings, palette, queries, readable, saving, tables
 from dashboard.readable import Columns, Pinned, Quantity
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _specification(
     made.pop("data", None)
     for layer in made.get("layer", []):
         layer.pop("data", None)
+    made["config"] = {**made.get("config", {}), **encodings.LEGIBLE}
     return made
 
 

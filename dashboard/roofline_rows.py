@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dashboard.readable import Columns, length, number, row
+from dashboard.readable import Columns, Pinned, length, number, row
 
 if TYPE_CHECKING:
     from characterize.hardware import Profile
@@ -22,6 +22,7 @@ ROOM: Final = 80.0  # to their right, where names stand
 CORNER: Final = 300.0  # ratio of intensities that the names in the upper left corner take
 LINE: Final = 2.2  # ratio of throughputs from one name to the next below
 DASH: Final = {"memory": "— ", "on_chip": "- - "}  # how the lines of the names there are drawn
+LETTERED: Final = 0.05  # share of the time from which on a pinned kernel carries its letter
 APART: Final = 1.9  # ratio of two ceilings whose names do not touch
 
 
@@ -30,7 +31,7 @@ class Ceiling:
     """A bound on throughput: flat where ``flops_per_s`` is finite, else a slope."""
 
     name: str
-    kind: str  # "peak", "other" precisions, "vector", "memory", "on_chip"
+    kind: str  # "peak", "other" precisions, "vector", "memory", "on_chip"; how it is drawn
     flops_per_s: float = math.inf
     bytes_per_s: float = math.inf
 
@@ -71,15 +72,24 @@ def _apart(first: float, second: float) -> bool:
     return max(first, second) >= APART * min(first, second)
 
 
-def frame(kernels: Columns, bounds: Sequence[Ceiling]) -> tuple[dict[str, list[Any]], int]:
+def frame(
+    kernels: Columns, bounds: Sequence[Ceiling], pinned: Sequence[Pinned] = ()
+) -> tuple[dict[str, list[Any]], int]:
     """The frame of ``charts_layers.roofline``, and how many kernels do no arithmetic.
 
-    Rows are told apart by ``role``: ``kernel`` a point, ``ceiling`` an end of a line, ``name`` a
-    text beside one. Kernels that do the same work are one point.
+    Rows are told apart by ``role``: ``kernel`` a point, ``pinned`` one of a pinned configuration,
+    ``ceiling`` an end of a line, ``name`` a text beside one, ``listed`` its name in a list. Kernels
+    that do the same work are one point.
+
+    Args:
+        kernels: one row a kernel.
+        bounds: of the device.
+        pinned: kernels of pinned configurations on the same device.
     """
     points, without = _points(kernels)
     if not points:
         return {}, without
+    points += [point for each in pinned for point in _pinned(each)]
     left = min(point["intensity"] for point in points) / MARGIN
     right = max(point["intensity"] for point in points) * ROOM
     low = min(point["achieved"] for point in points) / MARGIN
@@ -92,6 +102,11 @@ def frame(kernels: Columns, bounds: Sequence[Ceiling]) -> tuple[dict[str, list[A
     rows = [*points]
     for bound in bounds:
         rows += _drawn(bound, left, right, low, peak, min(slopes, default=math.inf))
+    downwards = sorted(bounds, key=lambda bound: (bound.kind in DASH, -bound.flops_per_s))
+    rows += [
+        {"role": "listed", "place": place, "line": bound.text, "style": bound.kind}
+        for place, bound in enumerate(downwards)
+    ]
     corner = [bound for bound in bounds if bound.kind in DASH]
     rows += [
         {
@@ -99,12 +114,27 @@ def frame(kernels: Columns, bounds: Sequence[Ceiling]) -> tuple[dict[str, list[A
             "intensity": left,
             "achieved": max(flats) / LINE**place,
             "line": f"{DASH[bound.kind]}{bound.text}",
+            "short": f"{DASH[bound.kind]}{bound.name}",
             "style": bound.kind,
         }
         for place, bound in enumerate(corner)
     ]
     names = list(dict.fromkeys(name for each in rows for name in each))
     return {name: [each.get(name) for each in rows] for name in names}, without
+
+
+def _pinned(pin: Pinned) -> list[dict[str, Any]]:
+    """The points of a pinned configuration; those that take long carry its letter."""
+    points = _points(pin.rows)[0]
+    return [
+        {
+            **point,
+            "role": "pinned",
+            "pin": f"{pin.letter} “{pin.name}”",
+            "letter": pin.letter if point["share"] >= LETTERED else "",
+        }
+        for point in points
+    ]
 
 
 def _points(kernels: Columns) -> tuple[list[dict[str, Any]], int]:
@@ -156,7 +186,8 @@ def _drawn(
         start = max(left, low / bound.bytes_per_s)
         stop = peak / bound.bytes_per_s
         ends, names = [(start, start * bound.bytes_per_s), (stop, peak)], []
+    same = {"line": bound.text, "short": bound.name, "style": bound.kind}
     return [
-        {"role": role, "intensity": x, "achieved": y, "line": bound.text, "style": bound.kind}
+        {"role": role, "intensity": x, "achieved": y, **same}
         for role, (x, y) in [*(("ceiling", end) for end in ends), *names]
     ]

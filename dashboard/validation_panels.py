@@ -11,7 +11,15 @@ import pandas as pd
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import charts_validation, panels, queries, saving, validation_rows, validations
+from dashboard import (
+    charts_validation,
+    exports,
+    panels,
+    queries,
+    saving,
+    validation_rows,
+    validations,
+)
 from dashboard.jobs import Job
 from dashboard.validations import Measurements
 
@@ -69,8 +77,10 @@ def mind(measured: Measurements) -> None:
     """What is set aside of the measurements that come along, and why."""
     if measured.is_shipped:
         aside = measured.table.attrs.get("set_aside", {})
-        told = [f"{count} rows are set aside: {reason}." for reason, count in aside.items()]
-        st.caption(" ".join([*told, "Sources and methods of all rows are in data/published."]))
+        told = [
+            f"{count} measurements are set aside (“{reason}”)." for reason, count in aside.items()
+        ]
+        st.caption(" ".join([*told, "Sources and methods of all are in `data/published`."]))
 
 
 def offer(measured: Measurements) -> None:
@@ -173,7 +183,11 @@ def error_table(
         alt=alt_text,
         height="content",
         placeholder="–",
-        column_config={first: st.column_config.TextColumn(first, pinned=True), **_error_config()},
+        column_config={
+            first: st.column_config.TextColumn(first, pinned=True, width="medium"),
+            "Format": st.column_config.TextColumn("Format", width="small"),
+            **_error_config(),
+        },
     )
 
 
@@ -259,6 +273,7 @@ def conv2d() -> None:
         return
     titles = {name: device.short for name, device in queries.devices().items()}
     table = validation_rows.report_table(report, titles)
+    table["Figure"] = table["Figure"].map(exports.heading)
     agreed = int((table["Agrees"] == "yes").sum())
     st.caption(
         f"{report.source}: {agreed} of {len(table)} published figures come out again to the digits "

@@ -199,14 +199,25 @@ def report_table(report: Report, titles: Mapping[str, str]) -> pd.DataFrame:
                 "Figure": line.metric,
                 "Device": titles.get(line.hardware, line.hardware) or "all four",
                 "Published": line.printed,
-                "Reproduced": f"{line.reproduced:.6g}",
+                "Reproduced": _written_like(line.printed, line.reproduced),
                 "Agrees": "yes" if line.agrees else "no",
-                "As configured": f"{line.configured:.6g}",
+                "As configured": _written_like(line.printed, line.configured),
                 "Note": line.note,
             }
             for line in report.lines
         ]
     )
+
+
+def _written_like(printed: str, value: float) -> str:
+    """A number with an exponent or commas where the printed one has them, and three digits more.
+
+    >>> _written_like("1.82e-02", 0.0181823), _written_like("1,818", 1818.0)
+    ('1.8182e-02', '1,818')
+    """
+    if "e" in printed:
+        return f"{value:.4e}"
+    return f"{value:,.0f}" if value >= 1e4 or "," in printed else f"{value:.6g}"
 
 
 def for_file(table: pd.DataFrame) -> Columns:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -71,3 +75,63 @@ def chromium() -> str:
     if path is None:
         pytest.skip(f"no browser on this machine (looked for {', '.join(CHROMIUM_NAMES)})")
     return path
+
+
+# Playwright is imported by the tests that use it only. Its loop and the server end with a module:
+# other tests run loops of their own in this thread.
+
+
+@pytest.fixture(scope="module")
+def address(session_store: Path) -> Iterator[str]:
+    """A dashboard that is served, on the session's store."""
+    from benchmarks.screenshots import served
+
+    with served() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """The browser, started."""
+    from playwright.sync_api import expect, sync_playwright
+
+    from benchmarks.screenshots import FLAGS
+
+    expect.set_options(timeout=20_000)  # machines that test several things at once are slow
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Open a view in a profile of its own; at the end, no page may have logged an error."""
+    from benchmarks.screenshots import settled
+
+    opened, errors = [], []
+
+    def go(path: str = "/", *, width: int = 1440, theme: Any = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 1000}, color_scheme=theme, accept_downloads=True
+        )
+        opened.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: errors.append(said.text) if _is_ours(said) else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address + path)
+        settled(page)
+        return page
+
+    yield go
+    for context in opened:
+        context.close()
+    assert errors == []
+
+
+def _is_ours(said: Any) -> bool:
+    """Whether a console message is an error of ours.
+
+    On a page below the root Streamlit's own client looks for its server below that path first.
+    """
+    return said.type == "error" and "/_stcore/" not in said.location["url"]

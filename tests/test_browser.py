@@ -4,88 +4,14 @@ import csv
 import re
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from benchmarks.screenshots import FLAGS, served, settled
+from benchmarks.screenshots import settled
+from tests.browser_support import changed, figures, rows_on_screen, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-expect.set_options(timeout=20_000)  # machines that test several things at once are slow
-
-FIGURE = "[data-testid=stMetricValue]"
 CHART = ".st-key-by_device_latency_s_card svg.marks"
-
-
-@pytest.fixture(scope="module")
-def address(session_store):
-    with served() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Open a page in a profile of its own; at the end, no page may have logged an error."""
-    opened, errors = [], []
-
-    def go(path="/", *, width=1440, theme="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 1000}, color_scheme=theme, accept_downloads=True
-        )
-        page = context.new_page()
-        page.on("console", lambda said: errors.append(said.text) if ours(said) else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address + path)
-        settled(page)
-        opened.append(context)
-        return page
-
-    yield go
-    for context in opened:
-        context.close()
-    assert errors == []
-
-
-def ours(said):
-    """Whether a console message is an error of ours.
-
-    On a page below the root Streamlit's own client looks for its server below that path first.
-    """
-    return said.type == "error" and "/_stcore/" not in said.location["url"]
-
-
-def figures(page):
-    return page.locator(FIGURE).all_inner_texts()
-
-
-def slider(page, name):
-    return page.get_by_role("group", name=name, exact=True).get_by_role("slider")
-
-
-def changed(page, before):
-    """Wait until the large figures are others than before."""
-    page.wait_for_function(
-        "([selector, before]) => [...document.querySelectorAll(selector)]"
-        ".map(each => each.innerText).join() !== before",
-        arg=[FIGURE, ",".join(before)],
-    )
-    settled(page)
-
-
-def rows_on_screen(page, count):
-    """The cells of the result table that are in view, as its accessibility tree has them."""
-    rows = page.get_by_test_id("stDataFrame").first.locator("table[role=grid] tbody tr")
-    expect(rows).to_have_count(count)
-    return rows.evaluate_all(
-        "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.innerText))"
-    )
 
 
 def test_an_arrow_key_on_a_slider_moves_figures_charts_and_link(visit):

@@ -3,9 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from benchmarks.screenshots import FLAGS, served, settled
 from tests import axe
 from tests.dashboard_support import ROOT
 
@@ -36,40 +34,14 @@ def source():
     return found
 
 
-@pytest.fixture(scope="module")
-def address(session_store):
-    with served() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
-        yield launched
-        launched.close()
-
-
 def test_the_navigation_was_understood():
     assert {"tune", "layers", "hardware", "results"} <= set(VIEWS)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing_serious_of_ours(browser, address, source, view, theme):
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=theme)
-    page, errors = context.new_page(), []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if of_ours(said) else None)
-    page.goto(address if view == VIEWS[0] else f"{address}/{view}")
-    settled(page)
+def test_axe_finds_nothing_serious_of_ours(visit, source, view, theme):
+    page = visit("/" if view == VIEWS[0] else f"/{view}", theme=theme)
     found = axe.violations(page, source)
-    context.close()
     ours = sorted({each for each in found if each[:2] not in STREAMLITS})
     assert not ours, "\n".join(" | ".join(each) for each in ours)
-    assert errors == []
-
-
-def of_ours(said):
-    # on a page below the root Streamlit's client looks for its server below that path first
-    return said.type == "error" and "/_stcore/" not in said.location["url"]

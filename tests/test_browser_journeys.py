@@ -1,7 +1,5 @@
 """Whole journeys through Tune in chromium: to a latency that was asked for, and without a pointer."""
 
-# ruff: noqa: F401, F811 - fixtures are imported by name, and come as arguments of that name
-
 import csv
 import re
 
@@ -9,11 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.screenshots import settled
-from tests.test_browser import address, browser, changed, figures, rows_on_screen, slider, visit
+from tests.browser_support import changed, figures, rows_on_screen, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-expect.set_options(timeout=20_000)  # machines that test several things at once are slow
 
 PREFIXES = {"": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9}
 BUDGET_MS = 1.0

@@ -1,56 +1,15 @@
 """Journeys through the Layers view in chromium, as a person takes them."""
 
 import csv
+import itertools
 import re
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
-
-from benchmarks.screenshots import FLAGS, served, settled
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-expect.set_options(timeout=20_000)  # machines that test several things at once are slow
-
-LAST = "What fusion saves"
 UNET = "/layers?model=unet&focus=nvidia_t4"
-
-
-@pytest.fixture(scope="module")
-def address(session_store):
-    with served() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Open the view in a profile of its own; at the end, no page may have failed."""
-    opened, errors = [], []
-
-    def go(path, *, width=1440, theme="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 1000}, color_scheme=theme, accept_downloads=True
-        )
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address + path)
-        page.get_by_role("heading", name=LAST).wait_for(timeout=60_000)
-        settled(page)
-        opened.append(context)
-        return page
-
-    yield go
-    for context in opened:
-        context.close()
-    assert errors == []
 
 
 def test_the_dearest_layer_of_a_unet_and_its_formula_are_found(visit, tmp_path):
@@ -101,3 +60,28 @@ def test_nothing_is_cut_off_on_a_narrow_screen(visit, width):
     page = visit(UNET, width=width)
     main = page.get_by_test_id("stMain")
     assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+
+
+@pytest.mark.parametrize(("width", "device"), [(390, "nvidia_h100_sxm"), (1440, "nvidia_t4")])
+def test_the_names_of_ceilings_are_whole_and_apart(visit, width, device):
+    page = visit(f"/layers?model=unet&focus={device}", width=width)
+    charts = page.get_by_test_id("stVegaLiteChart").filter(has_text="Intensity (flop/B)")
+    inside, boxes = charts.locator("svg.marks").evaluate(
+        """svg => {
+            const names = [...svg.querySelectorAll('.mark-text:not(.role-axis-label) text')].filter(
+                each => each.textContent.trim() && parseFloat(each.getAttribute('font-size')) > 1
+                    && !each.closest('.role-axis, .role-legend'));
+            const whole = svg.getBoundingClientRect();
+            const found = names.map(each => [each.textContent, each.getBoundingClientRect()]);
+            return [
+                found.every(([_, box]) => box.left >= whole.left && box.right <= whole.right),
+                found.map(([text, box]) => [text, box.left, box.right, box.top, box.bottom]),
+            ];
+        }"""
+    )
+    assert inside
+    assert len(boxes) >= 5
+    for one, other in itertools.combinations(boxes, 2):
+        across = min(one[2], other[2]) - max(one[1], other[1])
+        down = min(one[4], other[4]) - max(one[3], other[3])
+        assert across <= 0 or down <= 2, (one, other)  # boxes of texts have room above the letters

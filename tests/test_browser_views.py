@@ -1,7 +1,5 @@
 """Journeys through Compare, Hardware, Validation and Sweep in chromium, as a person takes them."""
 
-# ruff: noqa: F401, F811 - fixtures are imported by name, and come as arguments of that name
-
 import csv
 import re
 
@@ -9,11 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.screenshots import settled
-from tests.test_browser import address, browser, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-expect.set_options(timeout=20_000)  # machines that test several things at once are slow
 
 
 def saved_rows(page, tmp_path, name="CSV"):

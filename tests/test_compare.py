@@ -86,6 +86,19 @@ def test_the_frontier_has_the_devices_that_nothing_beats_in_both():
     assert "A GPU, A KPU" in compare_rows.frontier_takeaway({k: v[:3] for k, v in frame.items()})
 
 
+def test_a_name_on_the_frontier_covers_no_mark_and_no_other_name():
+    # a plot of three decades by three on 190 by 200 pixels: 1 ms to 1 s, 1 mJ to 1 J
+    crowd = {"latency_s": [1e-3, 2e-3, 1.0], "energy_j": [2e-3, 1e-3, 1.0]}
+    frame = compare_rows.frontier([Entry("n", {**FIRST.rows, **crowd})], TITLES, ORDER)
+    # the second mark is 19 pixels to the right of the first and 20 below: names to the right are free
+    assert frame["label"] == ["A CPU", "A GPU", ""]
+    assert (frame["label_dx"][:2], frame["label_dy"][:2]) == ([9, 9], [-7, -7])
+    crowd = {"latency_s": [1e-3, 4e-3, 1.0], "energy_j": [1e-3, 1.2e-3, 1.0]}
+    frame = compare_rows.frontier([Entry("n", {**FIRST.rows, **crowd})], TITLES, ORDER)
+    # now it lies 38 pixels to the right and 5 above: where the name of five letters would be
+    assert (frame["label"], frame["label_dy"][0]) == (["A CPU", "", ""], 9)
+
+
 def test_equal_points_are_no_better_than_one_of_them():
     assert compare_rows.undominated([(1.0, 1.0), (1.0, 1.0), (2.0, 1.0)]) == [0]
     assert compare_rows.undominated([]) == []

@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from dashboard import palette
+from dashboard import encodings, palette
 from tests.dashboard_support import ROOT
 
 THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
@@ -76,6 +76,15 @@ def test_every_chart_colour_stands_out_from_the_page(mode):
 def test_the_reference_colour_can_be_text(mode):
     colour = THEME[mode]["chartCategoricalColors"][palette.DOMAIN.index(palette.REFERENCE)]
     assert contrast(colour, THEME[mode]["backgroundColor"]) >= TEXT
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_text_at_axes_and_legends_is_legible_and_known_for_each_background(mode):
+    # a chart takes the first above a luminance of 0.179, the second below
+    background = THEME[mode]["backgroundColor"]
+    luminance = float(linear(background) @ [0.2126, 0.7152, 0.0722])
+    text = encodings.ON_PAGE[0 if luminance > 0.179 else 1]
+    assert contrast(text, background) >= TEXT
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,5 +1,6 @@
 """Validation: frames and charts are pure; then the view by AppTest, and uploads."""
 
+import doctest
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,10 @@ def few(monkeypatch, fresh_store):
 
 
 # frames and charts
+
+
+def test_figures_of_the_report_are_written_like_the_printed_ones():
+    assert doctest.testmod(validation_rows).failed == 0
 
 
 def test_a_point_says_how_far_off_and_whether_it_is_inside():

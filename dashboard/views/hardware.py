@@ -163,7 +163,7 @@ def what_if(name: str) -> None:
     network = controls.chosen_network()
     if network is not None:
         compared = controls.chosen_comparison()
-        st.subheader(f"{pins.summary(network)} on it", anchor="effect")
+        st.subheader(f"What it does to {pins.summary(network)}", anchor="effect")
         hardware_panels.effect(base, edited, network, compared.devices, compared.baseline)
 
 

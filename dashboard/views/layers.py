@@ -148,8 +148,8 @@ def again(fragments: Any) -> None:
 @st.fragment(key=DETAIL)
 def detail(network: Network, device: str, found: Anatomy, kernels: Columns) -> None:
     st.subheader("Kernel by kernel", anchor="kernels")
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
+    halves = st.grid(2, min_column_width=420, gap="medium")
+    with halves.cell():
         show = st.segmented_control(
             "Show as",
             SHOWN,
@@ -162,7 +162,7 @@ def detail(network: Network, device: str, found: Anatomy, kernels: Columns) -> N
             drawn(found, kernels)
         else:
             listed(network, found, kernels)
-    with right:
+    with halves.cell():
         explanation(network, device, kernels)
 
 

@@ -9,6 +9,7 @@ from characterize.errors import CharacterizeError
 from dashboard import exports, grouping, panels, queries, saving, state, tables
 
 MOST = 2_000  # rows that are sent to the browser; more are filtered or downloaded
+FIELD_WIDTH = 160
 NONE = "-"
 GROUP_HELP = (
     "Of the rows above: a summary of one number, a row a group, and a column a value of another."
@@ -40,7 +41,7 @@ def browse(rows: pd.DataFrame) -> None:
 
 def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the models, devices, precisions and stacks asked for."""
-    with st.grid(4, min_column_width=200, gap="small"):
+    with st.grid(4, min_column_width=FIELD_WIDTH, gap="small"):
         for column, label in CHOICES.items():
             values = st.multiselect(
                 label,
@@ -65,7 +66,7 @@ def more(rows: pd.DataFrame) -> pd.DataFrame:
     )
     if not columns:
         return rows
-    with st.grid(4, min_column_width=200, gap="small"):
+    with st.grid(4, min_column_width=FIELD_WIDTH, gap="small"):
         for column in columns:
             label = exports.heading(column)
             if grouping.is_number(rows, column):
@@ -82,7 +83,7 @@ def more(rows: pd.DataFrame) -> pd.DataFrame:
 def group(rows: pd.DataFrame) -> None:
     """One row a group, if asked for one column a value of another."""
     columns = list(rows)
-    with st.grid(4, min_column_width=200, gap="small"):
+    with st.grid(4, min_column_width=FIELD_WIDTH, gap="small"):
         by = st.multiselect(
             "Group by",
             columns,

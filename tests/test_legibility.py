@@ -1,0 +1,101 @@
+"""What is written in charts can be read: its colour, its place on a narrow page, its signs."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from dashboard import (
+    charts,
+    charts_compare,
+    charts_curve,
+    charts_layers,
+    charts_sweep,
+    charts_validation,
+    encodings,
+    images,
+    line_names,
+    palette,
+    panels,
+)
+
+NOTHING = pd.DataFrame()
+CHARTS = {
+    "devices": charts.devices(NOTHING, "Latency", "s", spread="decades"),
+    "speedups": charts.speedups(NOTHING, spread="decades"),
+    "kernels": charts.kernels(NOTHING, "Time", "s"),
+    "key": charts.key(NOTHING),
+    "places": charts.places(NOTHING),
+    "heatmap": charts_compare.heatmap(NOTHING, "Latency", "s", networks=3, reverse=True),
+    "multiple": charts_compare.multiple(NOTHING, "Latency", "s", spread="decades"),
+    "frontier": charts_compare.frontier(NOTHING),
+    "curve": charts_curve.curve(
+        NOTHING, "Latency", "s", "Channels", ("A",), logarithmic=True, spread="decades"
+    ),
+    "modules": charts_layers.modules(NOTHING, "Time", "s"),
+    "roofline": charts_layers.roofline(NOTHING),
+    "roofline, pinned": charts_layers.roofline(NOTHING, pinned=True),
+    "graph": charts_layers.graph(NOTHING, 3),
+    "sweep, lines": charts_sweep.lines(NOTHING, "Latency", "s", x="Layers", spread="decades"),
+    "agreement": charts_validation.agreement(NOTHING),
+    "residuals": charts_validation.residuals(NOTHING),
+}
+TEXTS = sorted(
+    name
+    for name, chart in CHARTS.items()
+    if any(layer["mark"]["type"] == "text" for layer in chart.to_dict()["layer"])
+)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_text_has_the_colour_that_is_made_for_text(name):
+    # 4.5:1 on the page (tests/test_theme.py), or black or white, whichever is legible on its cell
+    for layer in CHARTS[name].to_dict()["layer"]:
+        if layer["mark"]["type"] == "text":
+            on_cell = layer["mark"].get("color", {}).get("expr", "")
+            colour = layer["encoding"].get("color", {})
+            is_reference = colour.get("datum") == palette.REFERENCE
+            assert is_reference or on_cell == encodings.ON_COLOUR.format(field="value")
+
+
+def test_every_chart_of_a_page_says_how_its_axes_and_legends_are_written():
+    made = panels._specification(charts.devices, "Latency", "s", spread="decades")
+    for part in ("axis", "legend"):
+        for what in ("labelColor", "titleColor"):
+            assert set(re.findall("#[0-9A-F]{6}", str(made["config"][part][what]))) == set(
+                encodings.ON_PAGE
+            )
+
+
+def test_what_is_for_a_narrow_page_has_no_size_on_others_and_the_other_way_round():
+    layers = CHARTS["curve"].to_dict()["layer"]
+    texts = [
+        layer["mark"]["fontSize"]["expr"] for layer in layers if layer["mark"]["type"] == "text"
+    ]
+    assert texts == [f"{line_names.NARROW} ? 0 : 11", f"{line_names.NARROW} ? 11 : 0"]
+
+
+ROWS = [
+    *({"role": "point", "at": at, "value": at * k, "low": at * k, "high": at * k, "device": name,
+       "architecture": "cpu", "dash": k - 1} for at in (1, 2) for k, name in ((1, "A"), (2, "B"))),
+    *({"role": "label", "at": 2, "label_at": 2 * k, "place": k - 1, "device": name,
+       "architecture": "cpu", "dash": k - 1} for k, name in ((1, "A"), (2, "B"))),
+]  # fmt: skip
+
+
+def test_a_saved_curve_names_its_lines_beside_their_ends():
+    pytest.importorskip("vl_convert", reason="pictures need the extra 'images'")
+    specification = panels._specification(
+        charts_curve.curve, "Latency", "s", "Channels", ("A", "B"), logarithmic=False, spread="even"
+    )
+    theme = images.Theme("#FFFFFF", "#0A121A", "#D5DCE3", ("#0072B2",) * 7 + ("#6B7280",))
+    picture = images.draw("svg", specification, pd.DataFrame(ROWS), theme).decode()
+    for name in "AB":
+        ((across, fill),) = re.findall(
+            rf'translate\(([\d.]+),[^>]*font-size="11px" fill="(#\w+)"[^>]*>{name}</text>', picture
+        )
+        # right of the plot, by the gap on either side of a piece of the line
+        assert float(across) == images.WIDTH + 2 * line_names.GAP + line_names.SHORT
+        assert fill == "#6B7280"  # and not the line's
+    dashes = re.findall(r'<line[^>]*stroke="#0072B2"[^>]*stroke-width="2"[^>]*/?>', picture)
+    assert len(dashes) == 2
