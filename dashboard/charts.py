@@ -9,7 +9,7 @@ Every function names the columns that it reads; ``dashboard.readable`` makes the
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
@@ -176,14 +176,16 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         text="end_text:N", color=reference()
     )
-    before = base.mark_tick(orient="vertical", size=22, thickness=2.5, aria=False).encode(
-        x=alt.X("before:Q", title=f"{title} ({unit})"), color=reference()
-    )
+    was = alt.X("before:Q", title=f"{title} ({unit})")
+    tick: dict[str, Any] = {"orient": "vertical", "size": 22, "aria": False}
+    # on a strip of the page, since no grey stands out from every colour of the bars
+    strip = base.mark_tick(thickness=6, color=alt.ExprRef("background"), **tick).encode(x=was)
+    before = base.mark_tick(thickness=2.5, **tick).encode(x=was, color=reference())
     # an invisible mark at a third more than the longest bar keeps its text inside the frame
     room = base.mark_point(opacity=0, aria=False).encode(
         x=alt.X("room:Q", title=f"{title} ({unit})")
     )
-    return alt.layer(bars.add_params(pick), before, texts, room).properties(
+    return alt.layer(bars.add_params(pick), strip, before, texts, room).properties(
         height=alt.Step(ROW_STEP), padding=PADDING
     )
 

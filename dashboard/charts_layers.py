@@ -17,6 +17,7 @@ from dashboard import line_names, palette
 from dashboard.encodings import PADDING, reference
 
 BAR_STEP: Final = 28
+PINNED_STEP: Final = 36  # with letters above the lines across a bar
 RANK_STEP: Final = 60  # pixels a rank of the graph: a box with two lines of text, and its edges
 ROOFLINE_HEIGHT: Final = 460
 LIST_TOP: Final = 104  # pixels from the axis down to the names of the ceilings on a narrow page
@@ -34,15 +35,17 @@ _DASHES: Final = {
 }
 
 
-def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
+def modules(rows: pd.DataFrame, title: str, unit: str, *, pinned: bool = False) -> alt.LayerChart:
     """Time or energy by module, each bar stacked by what binds the kernels in it.
 
     Args:
         rows: one row a module and bottleneck with ``label``, ``order``, ``value``, ``bottleneck``,
-            ``bound_order``, ``end`` (of the whole bar), ``end_text`` (once a bar), ``room`` and,
-            for the tooltip, ``text``, ``share``, ``whole_text`` and ``count``.
+            ``bound_order``, ``end`` (of all in its row), ``end_text`` (once a bar), ``room`` and,
+            for the tooltip, ``text``, ``share``, ``whole_text`` and ``count``; and one row a pin and
+            module with ``pinned`` instead of ``value``, its ``letter`` and texts for the tooltip.
         title: what the bars measure.
         unit: its SI unit.
+        pinned: whether there are pinned configurations.
     """
     heading = f"{title} ({unit})"
     y = alt.Y(
@@ -53,7 +56,8 @@ def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
     )
     axis = alt.Axis(labelExpr=f"format(datum.value, '~s') + '{unit}'", tickCount=4, grid=True)
     base = alt.Chart(rows).encode(y=y)
-    bars: alt.Chart = base.mark_bar(height=16).encode(
+    parts = base.transform_filter("isValid(datum.value)")
+    bars: alt.Chart = parts.mark_bar(height=16).encode(
         x=alt.X("value:Q", title=heading, stack="zero", axis=axis, scale=alt.Scale(padding=0)),
         color=_bound_colour(),
         order=alt.Order("bound_order:Q"),
@@ -66,12 +70,38 @@ def modules(rows: pd.DataFrame, title: str, unit: str) -> alt.LayerChart:
             alt.Tooltip("share:Q", title="Share of the network", format=".1%"),
         ],
     )
-    texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
+    texts = parts.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         x=alt.X("end:Q", title=heading), text="end_text:N", color=reference()
     )
-    room = base.mark_point(opacity=0).encode(x=alt.X("room:Q", title=heading))
-    figure = alt.LayerChart(layer=[bars, texts, room])
-    return figure.properties(height=alt.Step(BAR_STEP), padding=PADDING)
+    room = parts.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=heading))
+    ghosts = _pinned_bars(base, alt.X("pinned:Q", title=heading), title) if pinned else []
+    figure = alt.LayerChart(layer=[bars, *ghosts, texts, room])
+    step = PINNED_STEP if pinned else BAR_STEP
+    return figure.properties(height=alt.Step(step), padding=PADDING)
+
+
+def _pinned_bars(base: alt.Chart, x: alt.X, title: str) -> list[alt.Chart]:
+    """A line across each bar at what a pinned configuration takes, with its letter."""
+    ghosts = base.transform_filter("isValid(datum.pinned)").encode(
+        x=x,
+        tooltip=[
+            alt.Tooltip("label:N", title="Module"),
+            alt.Tooltip("pin:N", title="Pinned"),
+            alt.Tooltip("pinned_text:N", title=f"Its {title.lower()}"),
+            alt.Tooltip("change_text:N", title="Change from it"),
+        ],
+    )
+    # on a strip of the page, since no grey stands out from every colour of the bars
+    strips: alt.Chart = ghosts.mark_tick(
+        orient="vertical", size=22, thickness=6, color=alt.ExprRef("background"), aria=False
+    )
+    lines: alt.Chart = ghosts.mark_tick(orient="vertical", size=22, thickness=2.5).encode(
+        color=reference()
+    )
+    letters: alt.Chart = ghosts.mark_text(
+        dy=-17, fontSize=10, fontWeight="bold", aria=False
+    ).encode(text="letter:N", color=reference())
+    return [strips, lines, letters]
 
 
 def roofline(rows: pd.DataFrame, *, pinned: bool = False) -> alt.LayerChart:
@@ -168,7 +198,7 @@ def _ghosts(base: alt.Chart) -> list[alt.Chart]:
     return [ghosts, letters]
 
 
-def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
+def graph(rows: pd.DataFrame, ranks: int, *, pin: str = "") -> alt.LayerChart:
     """Kernels, or modules of them, as boxes that data flows through from top to bottom.
 
     Each box has an outline and a strip as long as its share of the time, coloured by what binds
@@ -179,6 +209,7 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
             ``middle``, ``id``, ``label``, ``detail``, ``bottleneck`` and texts for the tooltip;
             ``edge``: point ``step`` of line ``edge``; ``room``: a corner of the picture.
         ranks: how many boxes it is tall.
+        pin: the letter of the pinned configuration that boxes are compared with, if any.
     """
     x = alt.X("x:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=0))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=0, reverse=True))
@@ -187,7 +218,11 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
     edges = (
         base.transform_filter("datum.role === 'edge'")
         .mark_line(
-            strokeWidth=1.3, opacity=0.75, orient="horizontal", interpolate="monotone", aria=False
+            strokeWidth=1.3,
+            strokeOpacity=0.75,
+            orient="horizontal",
+            interpolate="monotone",
+            aria=False,
         )
         .encode(detail="edge:N", order="step:Q", color=reference())
     )
@@ -201,7 +236,7 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
             x2="x2:Q",
             y2="y2:Q",
             color=_bound_colour("top"),
-            tooltip=_box_tooltip(),
+            tooltip=_box_tooltip(pin),
             description="name:N",
         )
         .add_params(pick)
@@ -222,7 +257,7 @@ def graph(rows: pd.DataFrame, ranks: int) -> alt.LayerChart:
     )
 
 
-def _box_tooltip() -> list[alt.Tooltip]:
+def _box_tooltip(pin: str) -> list[alt.Tooltip]:
     texts = {
         "name": "Kernel",
         "module": "Module",
@@ -232,6 +267,7 @@ def _box_tooltip() -> list[alt.Tooltip]:
         "bytes_text": "Memory traffic",
         "intensity_text": "Intensity",
         "latency_text": "Latency",
+        **({"before_text": f"Pinned ({pin})", "change_text": f"Change from {pin}"} if pin else {}),
         "share_text": "Share of the time",
         "bottleneck": "Bound by",
     }

@@ -11,14 +11,21 @@ import pyarrow as pa
 import streamlit as st
 
 from characterize.hardware import Profile
-from dashboard import anatomy, charts_layers, explain, layer_rows, panels, readable
+from dashboard import anatomy, charts_layers, explain, layer_beside, layer_rows, panels, readable
 from dashboard.anatomy import Anatomy, Fused
+from dashboard.layer_pins import PinnedLayers
 from dashboard.module_tree import Group
 from dashboard.queries import Network
-from dashboard.readable import Columns, number
+from dashboard.readable import Columns, Pinned, number
+from dashboard.tables import Column
 
 GRAPH_HEIGHT: Final = 660
 TABLE_HEIGHT: Final = 560
+KPI_COLUMNS: Final = (
+    "latency_s", "energy_j", "macs", "parameters", "memory_bytes", "peak_memory_bytes", "intensity",
+    "kernels",
+)  # fmt: skip
+BETTER_LOW: Final = frozenset({"latency_s", "energy_j", "memory_bytes", "peak_memory_bytes"})
 STACK_TITLES: Final = {
     anatomy.UNFUSED: "Nothing fused",
     "eager": "Eager",
@@ -30,8 +37,8 @@ STACK_TITLES: Final = {
 # Figures
 
 
-def kpis(found: Anatomy, unfused: Fused) -> None:
-    """What the network is, counted: work, size, traffic, kernels."""
+def kpis(found: Anatomy, unfused: Fused, pin: PinnedLayers | None = None) -> None:
+    """What the network is, counted: work, size, traffic, kernels; with the change against a pin."""
     row = found.whole
     precision = str(row["precision"])
     figures: Sequence[tuple[str, str, str | None, str]] = (
@@ -71,17 +78,41 @@ def kpis(found: Anatomy, unfused: Fused) -> None:
         ),
     )
     with st.grid(4, min_column_width=panels.KPI_WIDTH, gap="xsmall"):
-        for title, value, beside, meaning in figures:
+        for (title, value, beside, meaning), column in zip(figures, KPI_COLUMNS, strict=True):
+            against = f" Change against “{pin.kernels.name}”." if pin else ""
+            now, before = float(row[column]), float(pin.whole[column]) if pin else 0.0
             st.metric(
                 title,
                 value,
-                beside,
-                delta_color="off",
-                delta_arrow="off",
-                help=meaning,
+                panels.delta(now, before) if pin else beside,
+                delta_color="inverse" if pin and column in BETTER_LOW else "off",
+                delta_arrow="auto" if pin else "off",
+                help=f"{meaning}{against}",
                 border=True,
                 height="stretch",
             )
+
+
+def beside(table: Columns) -> None:
+    """What is shown and what is pinned in whole, side by side."""
+    config: dict[str, Any] = {
+        column.title: st.column_config.NumberColumn(column.title, format=column.format)
+        for column in layer_beside.TOTALS
+    }
+    over = layer_beside.NOW_OVER_IT
+    config["Configuration"] = st.column_config.TextColumn("Configuration", pinned=True)
+    config[over] = st.column_config.NumberColumn(
+        over, format="%.3g", help="Latency now over that of the row: below 1 is faster."
+    )
+    st.dataframe(
+        pa.table(table),
+        hide_index=True,
+        placeholder="–",
+        key="layers.beside",
+        alt="What is shown and what is pinned, one configuration a row",
+        height="content",
+        column_config=config,
+    )
 
 
 def gaps(found: Anatomy) -> None:
@@ -140,12 +171,25 @@ def stacks(rows: Sequence[Fused], chosen: str) -> None:
 # Charts
 
 
-def modules(kernels: Columns, groups: Sequence[Group], share: tuple[str, str, str]) -> None:
+def modules(
+    kernels: Columns,
+    groups: Sequence[Group],
+    share: tuple[str, str, str],
+    pinned: Sequence[tuple[Pinned, Sequence[Group]]],
+) -> None:
     """Time or energy by module."""
     column, title, unit = share
-    frame = layer_rows.by_module(kernels, groups, column, unit)
+    frame = layer_rows.by_module(kernels, groups, column, unit, pinned)
     alt_text = f"{title} by module: a bar a module, in the order they run; the table has the values"
-    panels.draw(charts_layers.modules, frame, title, unit, key="layers.modules", alt_text=alt_text)
+    panels.draw(
+        charts_layers.modules,
+        frame,
+        title,
+        unit,
+        pinned=bool(pinned),
+        key="layers.modules",
+        alt_text=alt_text,
+    )
 
 
 def roofline(frame: Columns, without: int, device: str) -> None:
@@ -156,6 +200,7 @@ def roofline(frame: Columns, without: int, device: str) -> None:
     panels.draw(
         charts_layers.roofline,
         frame,
+        pinned="pinned" in frame["role"],
         key="layers.roofline",
         alt_text=f"{frame['role'].count('kernel')} kinds of kernel by intensity and throughput "
         f"under the ceilings of {device}",
@@ -167,7 +212,7 @@ def roofline(frame: Columns, without: int, device: str) -> None:
         )
 
 
-def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any) -> None:
+def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any, pin: str = "") -> None:
     """The drawn graph; ``picked`` is called when a box is clicked."""
     height = min(GRAPH_HEIGHT, ranks * charts_layers.RANK_STEP + 90)
     with st.container(height=height, border=True, key=f"{key}.frame"):
@@ -175,6 +220,7 @@ def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any) -> None
             charts_layers.graph,
             frame,
             ranks,
+            pin=pin,
             key=key,
             title="Graph of kernels",
             on_select=picked,
@@ -184,15 +230,17 @@ def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any) -> None
         )
 
 
-def table(kernels: Columns, key: str, picked: Any) -> None:
+def table(kernels: Columns, pinned: Sequence[Pinned], key: str, picked: Any) -> None:
     """The kernels as a table; ``picked`` is called when a row is selected."""
+    columns = layer_rows.columns(pinned)
     if not readable.length(kernels):
         st.info("No kernel matches; loosen the search.", icon=":material/filter_alt_off:")
         return
     st.dataframe(
-        pa.table(layer_rows.on_screen(kernels)),
+        pa.table(layer_rows.on_screen(kernels, columns)),
         hide_index=True,
-        column_config=_column_config(),
+        placeholder="–",
+        column_config=_column_config(columns),
         on_select=picked,
         selection_mode="single-row",
         key=key,
@@ -201,10 +249,10 @@ def table(kernels: Columns, key: str, picked: Any) -> None:
     )
 
 
-@lru_cache(maxsize=1)
-def _column_config() -> dict[str, Any]:
+@lru_cache(maxsize=16)
+def _column_config(columns: tuple[Column, ...]) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    for column in layer_rows.TABLE:
+    for column in columns:
         if column.format:
             config[column.title] = st.column_config.NumberColumn(
                 column.title, format=column.format, help=column.meaning or None
@@ -221,7 +269,7 @@ def _column_config() -> dict[str, Any]:
 
 def explained(
     kernel: Mapping[str, Any], found: Sequence[anatomy.PricedOperator], profile: Profile,
-    network: Network,
+    network: Network, pinned: Sequence[Pinned] = (),
 ) -> None:  # fmt: skip
     """Where the figures of one kernel come from: formula with values, parts of the time."""
     module = f"module `{kernel['module']}`" if kernel["module"] else "the network itself"
@@ -229,6 +277,8 @@ def explained(
         f"**{number(kernel['latency_s'], 's')}**, {kernel['share']:.1%} of the time, bound by "
         f"**{kernel['bottleneck']}** · {kernel['pattern']} · {module}"
     )
+    if pinned:
+        st.caption(f":material/keep: {_against(kernel, pinned)}")
     if kernel["reason"]:
         st.caption(f":material/call_split: Fused no further: {kernel['reason']}.")
     st.markdown("**What it does**")
@@ -250,6 +300,19 @@ def explained(
     )
     st.markdown(explain.table(rows))
     _device(profile, network)
+
+
+def _against(kernel: Mapping[str, Any], pinned: Sequence[Pinned]) -> str:
+    said = []
+    for pin in pinned:
+        before = layer_beside.before_s(kernel, pin.letter)
+        if before is None:
+            said.append(f"no such kernel in {pin.letter} “{pin.name}”")
+        else:
+            change = readable.change(kernel["latency_s"], before)
+            said.append(f"{number(before, 's')} in {pin.letter} “{pin.name}” ({change})")
+    sentence = "; ".join(said)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
 def _formulas(found: Sequence[anatomy.PricedOperator]) -> None:

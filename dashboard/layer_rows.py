@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from characterize.units import GIGA, MEGA, MICRO
-from dashboard import palette
+from dashboard import layer_beside, palette
 from dashboard.kernel_layout import Layout, Point, layout
 from dashboard.module_tree import Group, joined
-from dashboard.readable import Columns, length, number, row
+from dashboard.readable import Columns, Pinned, change, length, number, row
 from dashboard.tables import Column, take
 
 ROOT: Final = "(the network itself)"
@@ -72,13 +72,19 @@ def _has(text: str, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def on_screen(kernels: Columns) -> dict[str, list[Any]]:
+def columns(pinned: Sequence[Pinned] = ()) -> tuple[Column, ...]:
+    """The columns of the kernel table: those of pins stand beside the latency."""
+    place = 1 + next(i for i, column in enumerate(TABLE) if column.source == "latency_s")
+    return (*TABLE[:place], *layer_beside.columns(pinned), *TABLE[place:])
+
+
+def on_screen(kernels: Columns, shown: Sequence[Column] = TABLE) -> dict[str, list[Any]]:
     """The kernel table as shown, values in the units of the headings."""
     return {
         column.title: list(kernels[column.source])
         if column.scale == 1.0
         else [float(value) / column.scale for value in kernels[column.source]]
-        for column in TABLE
+        for column in shown
     }
 
 
@@ -94,27 +100,43 @@ def for_file(kernels: Columns, identity: Mapping[str, Any]) -> dict[str, list[An
 
 
 def by_module(
-    kernels: Columns, groups: Sequence[Group], column: str, unit: str
+    kernels: Columns,
+    groups: Sequence[Group],
+    column: str,
+    unit: str,
+    pinned: Sequence[tuple[Pinned, Sequence[Group]]] = (),
 ) -> dict[str, list[Any]]:
-    """The frame of ``charts_layers.modules``: one row a module and what binds its kernels."""
-    names = [group.path or ROOT for group in groups for _ in range(group.size)]
-    totals: dict[str, float] = {}
-    for name, value in zip(names, kernels[column], strict=True):
-        totals[name] = totals.get(name, 0.0) + float(value)
-    kept = set(sorted(totals, key=lambda name: -totals[name])[:BARS])
-    rest = f"{len(totals) - len(kept)} other modules"
-    names = [name if name in kept else rest for name in names]
+    """The frame of ``charts_layers.modules``: one row a module and what binds its kernels.
+
+    Args:
+        kernels: one row a kernel in the order they run.
+        groups: the modules they are told apart by.
+        column: ``latency_s`` or ``energy_dynamic_j``.
+        unit: its unit.
+        pinned: kernels of pinned configurations, each with its modules; they give a row a module.
+    """
+    names, totals = _summed_by_module(kernels, groups, column)
+    marks = [(pin, _summed_by_module(pin.rows, theirs, column)[1]) for pin, theirs in pinned]
+    everything = dict(totals)
+    for _, theirs in marks:
+        for name, value in theirs.items():
+            everything[name] = max(everything.get(name, 0.0), value)
+    kept = set(sorted(everything, key=lambda name: -everything[name])[:BARS])
+    rest = f"{len(everything) - len(kept)} other modules"
+    shown = {name: name if name in kept else rest for name in everything}
     parts: dict[tuple[str, str], list[float]] = {}
     for name, bound, value in zip(names, kernels["bottleneck"], kernels[column], strict=True):
-        parts.setdefault((name, str(bound)), []).append(float(value))
+        parts.setdefault((shown[name], str(bound)), []).append(float(value))
+    sums = _gathered(totals, shown)
+    before = [(pin, _gathered(theirs, shown)) for pin, theirs in marks]
+    ends = {
+        name: max(end.get(name, 0.0) for end in (sums, *(each for _, each in before)))
+        for name in dict.fromkeys(shown.values())
+    }
+    order = {name: place for place, name in enumerate(sorted(ends, key=lambda name: name == rest))}
     whole = sum(totals.values()) or 1.0
-    sums = {name: totals.get(name, 0.0) for name in names}
-    if rest in sums:
-        sums[rest] = whole - sum(totals[name] for name in kept)
-    order = {name: place for place, name in enumerate(n for n in sums if n != rest)}
-    order.setdefault(rest, len(order))
     last = dict(sorted(parts, key=_bound_order))
-    bars = [
+    bars: list[dict[str, Any]] = [
         {
             "label": name,
             "order": order[name],
@@ -125,13 +147,47 @@ def by_module(
             "share": sums[name] / whole,
             "whole_text": number(sums[name], unit),
             "count": len(values),
-            "end": sums[name],
+            "end": ends[name],
             "end_text": f"{sums[name] / whole:.0%}" if last[name] == bound else "",
-            "room": 1.16 * max(sums.values()),
+            "room": 1.16 * max(ends.values()),
         }
         for (name, bound), values in parts.items()
     ]
-    return _columns(sorted(bars, key=lambda bar: (bar["order"], bar["bound_order"])))
+    ghosts: list[dict[str, Any]] = [
+        {
+            "label": name,
+            "order": order[name],
+            "bound_order": 0,
+            "pinned": value,
+            "letter": pin.letter,
+            "pin": f"{pin.letter} “{pin.name}”",
+            "pinned_text": number(value, unit),
+            "change_text": change(sums.get(name, 0.0), value),
+        }
+        for pin, theirs in before
+        for name, value in theirs.items()
+    ]
+    rows = [*bars, *ghosts]
+    return _columns(sorted(rows, key=lambda bar: (bar["order"], bar["bound_order"])))
+
+
+def _summed_by_module(
+    kernels: Columns, groups: Sequence[Group], column: str
+) -> tuple[list[str], dict[str, float]]:
+    """The module of each kernel, and the sum of each module, in the order they run."""
+    names = [group.path or ROOT for group in groups for _ in range(group.size)]
+    totals: dict[str, float] = {}
+    for name, value in zip(names, kernels[column], strict=True):
+        totals[name] = totals.get(name, 0.0) + float(value)
+    return names, totals
+
+
+def _gathered(totals: Mapping[str, float], shown: Mapping[str, str]) -> dict[str, float]:
+    """Sums under the names that they are shown under."""
+    found: dict[str, float] = {}
+    for name, value in totals.items():
+        found[shown[name]] = found.get(shown[name], 0.0) + value
+    return found
 
 
 def _bound_order(part: tuple[str, str]) -> int:
@@ -147,16 +203,25 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def graph(
-    kernels: Columns, groups: Sequence[Group], edges: Sequence[tuple[int, int]]
+    kernels: Columns,
+    groups: Sequence[Group],
+    edges: Sequence[tuple[int, int]],
+    pin: str = "",
 ) -> tuple[dict[str, list[Any]], int]:
     """The frame of ``charts_layers.graph``, and how many ranks it is tall.
 
     Rows are told apart by ``role``: ``node`` a box, ``edge`` a point that a line leads through,
     ``room`` a corner of the picture.
+
+    Args:
+        kernels: one row a kernel.
+        groups: what each box holds.
+        edges: between kernels.
+        pin: the letter of the pinned configuration that boxes are compared with, if any.
     """
     counts = joined(groups, edges)
     placed = layout(len(groups), tuple(counts))
-    summed = [_summed(kernels, group) for group in groups]
+    summed = [_summed(kernels, group, pin) for group in groups]
     dearest = max((each["latency_s"] for each in summed), default=0.0) or 1.0
     whole = sum(each["latency_s"] for each in summed) or 1.0
     rows = [
@@ -205,13 +270,19 @@ def _line(index: int, path: Sequence[Point]) -> list[dict[str, Any]]:
 _SUMMED: Final = ("macs", "flops", "memory_bytes", "latency_s", "energy_dynamic_j")
 
 
-def _summed(kernels: Columns, group: Group) -> dict[str, Any]:
+def _summed(kernels: Columns, group: Group, pin: str) -> dict[str, Any]:
     members = [row(kernels, index) for index in range(group.first, group.last + 1)]
     by_bound: Counter[str] = Counter()
     for member in members:
         by_bound[str(member["bottleneck"])] += member["latency_s"]
     sums = {name: sum(float(member[name]) for member in members) for name in _SUMMED}
-    return {**members[0], **sums, "bottleneck": by_bound.most_common(1)[0][0]}
+    before = [layer_beside.before_s(member, pin) for member in members] if pin else [None]
+    return {
+        **members[0],
+        **sums,
+        "before_s": None if None in before else sum(filter(None, before)),
+        "bottleneck": by_bound.most_common(1)[0][0],
+    }
 
 
 def _words(group: Group, summed: Mapping[str, Any], whole: float) -> dict[str, Any]:
@@ -236,6 +307,8 @@ def _words(group: Group, summed: Mapping[str, Any], whole: float) -> dict[str, A
         "intensity_text": number(summed["flops"] / moved if moved else None, "flop/B"),
         "latency_text": number(summed["latency_s"], "s"),
         "share_text": f"{share:.1%}",
+        "before_text": number(summed["before_s"], "s"),
+        "change_text": change(summed["latency_s"], summed["before_s"]),
     }
 
 

@@ -145,11 +145,11 @@ def metrics(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: 
     """The large figures themselves, to be written into :func:`kpi_grid`."""
     for quantity in readable.KPIS:
         now = float(row[quantity.column])
-        delta = None if before is None else _delta(now, float(before[quantity.column]))
+        change = None if before is None else delta(now, float(before[quantity.column]))
         st.metric(
             quantity.title,
             readable.number(now, quantity.unit),
-            delta,
+            change,
             delta_color="inverse" if quantity.lower_is_better else "normal",
             help=f"{quantity.meaning} {f'Change against “{pin_name}”.' if before else ''}",
             border=True,
@@ -157,7 +157,8 @@ def metrics(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: 
         )
 
 
-def _delta(now: float, before: float) -> str | int:
+def delta(now: float, before: float) -> str | int:
+    """A change as Streamlit's metrics take it."""
     text = readable.change(now, before)
     # Streamlit tells the direction from the sign of a string, and a number 0 is grey
     if text == "0 %":

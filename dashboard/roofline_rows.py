@@ -7,7 +7,7 @@ blocks out, they are not in it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +73,7 @@ def _apart(first: float, second: float) -> bool:
 
 
 def frame(
-    kernels: Columns, bounds: Sequence[Ceiling], pinned: Sequence[Pinned] = ()
+    kernels: Columns, bounds: Sequence[Ceiling], ghosts: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[dict[str, list[Any]], int]:
     """The frame of ``charts_layers.roofline``, and how many kernels do no arithmetic.
 
@@ -84,12 +84,12 @@ def frame(
     Args:
         kernels: one row a kernel.
         bounds: of the device.
-        pinned: kernels of pinned configurations on the same device.
+        ghosts: points of :func:`pinned` for the same device.
     """
     points, without = _points(kernels)
     if not points:
         return {}, without
-    points += [point for each in pinned for point in _pinned(each)]
+    points += map(dict, ghosts)
     left = min(point["intensity"] for point in points) / MARGIN
     right = max(point["intensity"] for point in points) * ROOM
     low = min(point["achieved"] for point in points) / MARGIN
@@ -123,8 +123,8 @@ def frame(
     return {name: [each.get(name) for each in rows] for name in names}, without
 
 
-def _pinned(pin: Pinned) -> list[dict[str, Any]]:
-    """The points of a pinned configuration; those that take long carry its letter."""
+def pinned(pin: Pinned) -> list[dict[str, Any]]:
+    """The points of a pinned configuration's kernels; those that take long carry its letter."""
     points = _points(pin.rows)[0]
     return [
         {

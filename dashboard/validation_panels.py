@@ -80,7 +80,7 @@ def mind(measured: Measurements) -> None:
         told = [
             f"{count} measurements are set aside (“{reason}”)." for reason, count in aside.items()
         ]
-        st.caption(" ".join([*told, "Sources and methods of all are in `data/published`."]))
+        st.caption(" ".join([*told, "Sources and methods of all are in data/published."]))
 
 
 def offer(measured: Measurements) -> None:

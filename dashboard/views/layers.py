@@ -12,11 +12,14 @@ from dashboard import (
     anatomy,
     controls,
     curve_panel,
+    layer_beside,
     layer_panels,
+    layer_pins,
     layer_rows,
     links,
     module_tree,
     panels,
+    pin_menu,
     pins,
     queries,
     roofline_rows,
@@ -24,8 +27,10 @@ from dashboard import (
     state,
 )
 from dashboard.anatomy import Anatomy
+from dashboard.layer_pins import PinnedLayers
+from dashboard.module_tree import Group
 from dashboard.queries import AUTO, Network
-from dashboard.readable import Columns
+from dashboard.readable import Columns, Pinned
 
 RESULTS, WHERE, DETAIL = "layers", "layers.where", "layers.detail"  # fragments
 SHARE, DEPTH, SHOW = "layers.of", "layers.depth", "layers.show"  # in the URL
@@ -55,13 +60,17 @@ def results() -> None:
         st.error(str(error), icon=":material/error:")
         return
     title = queries.devices()[device].title if device in queries.devices() else device
+    pinned = layer_pins.pinned(device)
     panels.standing(found.whole, title, network.model)
     saving.describe_charts(f"{pins.summary(network)} on {title}")
-    layer_panels.kpis(found, stacks[0])
+    layer_panels.kpis(found, stacks[0], pinned[0] if pinned else None)
+    if pinned:
+        layer_panels.beside(layer_pins.totals(network, found, pinned))
     layer_panels.gaps(found)
-    kernels = layer_rows.numbered(found.kernels)
-    where(network, device, kernels)
-    detail(network, device, found, kernels)
+    theirs = [pin.kernels for pin in pinned]
+    kernels = layer_beside.beside(layer_rows.numbered(found.kernels), theirs)
+    where(network, device, kernels, pinned)
+    detail(network, device, found, kernels, theirs)
     st.subheader("What fusion saves", anchor="fusion")
     layer_panels.stacks(stacks, network.stack)
 
@@ -85,7 +94,7 @@ def looked_at(network: Network) -> str:
 
 
 @st.fragment(key=WHERE)
-def where(network: Network, device: str, kernels: Columns) -> None:
+def where(network: Network, device: str, kernels: Columns, pinned: Sequence[PinnedLayers]) -> None:
     profile = queries.profile(device)
     st.subheader("Where it goes", anchor="where")
     paths = kernels["module"]
@@ -99,19 +108,32 @@ def where(network: Network, device: str, kernels: Columns) -> None:
             st.markdown(
                 f"**{SHARES[str(share)][1]} by module**",
                 help="Summed over the kernels of each module, in the order they run; colours say "
-                "what the kernels are bound by.",
+                "what the kernels are bound by. A line across a bar marks what a pinned "
+                "configuration takes there.",
             )
             groups = module_tree.groups(paths, depth_of(paths), most=len(paths))
-            layer_panels.modules(kernels, groups, SHARES[str(share)])
+            layer_panels.modules(
+                kernels, groups, SHARES[str(share)], alike(pinned, depth_of(paths))
+            )
         with st.container(border=True, gap="xsmall"):
             st.markdown(
                 "**Roofline**",
                 help="Each mark is a kind of kernel, as large as its share of the time. Below the "
                 "slope, moving data is the limit; below the flat line, arithmetic. Ceilings are "
-                "the device's own figures.",
+                "the device's own figures. Hollow marks are pinned.",
             )
             bounds = roofline_rows.ceilings(profile, anatomy.precision_of(network, profile))
-            layer_panels.roofline(*roofline_rows.frame(kernels, bounds), profile.title)
+            ghosts = [point for pin in pinned for point in pin.points]
+            layer_panels.roofline(*roofline_rows.frame(kernels, bounds, ghosts), profile.title)
+
+
+def alike(pinned: Sequence[PinnedLayers], depth: int) -> list[tuple[Pinned, Sequence[Group]]]:
+    """The pins, each with its modules told apart as deep as those of the network."""
+    paths = [pin.kernels.rows["module"] for pin in pinned]
+    return [
+        (pin.kernels, module_tree.groups(theirs, depth, most=len(theirs)))
+        for pin, theirs in zip(pinned, paths, strict=True)
+    ]
 
 
 def depth_control(paths: Sequence[str]) -> None:
@@ -146,7 +168,9 @@ def again(fragments: Any) -> None:
 
 
 @st.fragment(key=DETAIL)
-def detail(network: Network, device: str, found: Anatomy, kernels: Columns) -> None:
+def detail(
+    network: Network, device: str, found: Anatomy, kernels: Columns, pinned: Sequence[Pinned]
+) -> None:
     st.subheader("Kernel by kernel", anchor="kernels")
     halves = st.grid(2, min_column_width=420, gap="medium")
     with halves.cell():
@@ -159,19 +183,19 @@ def detail(network: Network, device: str, found: Anatomy, kernels: Columns) -> N
             bind=controls.BOUND,
         )
         if show == SHOWN[0]:
-            drawn(found, kernels)
+            drawn(found, kernels, pinned[0].letter if pinned else "")
         else:
-            listed(network, found, kernels)
+            listed(found, kernels, pinned)
     with halves.cell():
-        explanation(network, device, kernels)
+        explanation(network, device, kernels, pinned)
 
 
-def drawn(found: Anatomy, kernels: Columns) -> None:
+def drawn(found: Anatomy, kernels: Columns, pin: str) -> None:
     paths = kernels["module"]
     opened = opened_control(paths)
     groups = module_tree.groups(paths, depth_of(paths), opened)
-    frame, ranks = layer_rows.graph(kernels, groups, found.edges)
-    layer_panels.graph(frame, ranks, len(groups), GRAPH, lambda: picked_box(kernels))
+    frame, ranks = layer_rows.graph(kernels, groups, found.edges, pin)
+    layer_panels.graph(frame, ranks, len(groups), GRAPH, lambda: picked_box(kernels), pin)
     st.caption(
         "Data flows down; the strip in a box is its share of the time. Click a box with ▸ to open "
         "it, a kernel to have it explained."
@@ -206,7 +230,7 @@ def picked_box(kernels: Columns) -> None:
         st.session_state[OPENED] = [*(st.session_state.get(OPENED) or ()), name]
 
 
-def listed(network: Network, found: Anatomy, kernels: Columns) -> None:
+def listed(found: Anatomy, kernels: Columns, pinned: Sequence[Pinned]) -> None:
     words = st.text_input(
         "Search",
         key=SEARCH,
@@ -218,7 +242,7 @@ def listed(network: Network, found: Anatomy, kernels: Columns) -> None:
     chosen = layer_rows.matching(kernels, words or "")
     count, total = len(chosen["kernel"]), len(kernels["kernel"])
     st.caption(f"{count} of {total} kernels. Select a row to have it explained.")
-    layer_panels.table(chosen, TABLE, lambda: picked_row(chosen))
+    layer_panels.table(chosen, pinned, TABLE, lambda: picked_row(chosen))
     facts = {name: found.whole[name] for name in FACTS}
     saving.downloads(layer_rows.for_file(chosen, facts), "layers")
 
@@ -229,7 +253,7 @@ def picked_row(chosen: Columns) -> None:
         st.session_state[KERNEL] = chosen["label"][rows[0]]
 
 
-def explanation(network: Network, device: str, kernels: Columns) -> None:
+def explanation(network: Network, device: str, kernels: Columns, pinned: Sequence[Pinned]) -> None:
     labels = list(kernels["label"])
     if st.session_state.get(KERNEL) not in labels:
         st.session_state.pop(KERNEL, None)
@@ -245,7 +269,7 @@ def explanation(network: Network, device: str, kernels: Columns) -> None:
     index = labels.index(label)
     kernel = {name: values[index] for name, values in kernels.items()}
     operators = anatomy.operators(network, index)
-    layer_panels.explained(kernel, operators, queries.profile(device), network)
+    layer_panels.explained(kernel, operators, queries.profile(device), network, pinned)
 
 
 st.title("Where does the time and energy go, kernel by kernel?", anchor=False)
@@ -257,6 +281,7 @@ for note in notes:
     st.warning(note, icon=":material/link_off:")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     shared.device()
+    pin_menu.pinning()
     saving.menu()
     panels.glossary()
 results()

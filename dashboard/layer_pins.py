@@ -1,0 +1,54 @@
+"""Pinned configurations on the device that Layers looks at, kernel by kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from characterize.errors import CharacterizeError
+from dashboard import anatomy, layer_beside, layer_rows, pins, queries, roofline_rows
+from dashboard.anatomy import Anatomy
+from dashboard.pins import Pin
+from dashboard.queries import Network
+from dashboard.readable import Columns, Pinned
+
+
+@dataclass(frozen=True)
+class PinnedLayers:
+    """A pinned configuration on one device: in whole, its kernels, and its points of the roofline."""
+
+    whole: Mapping[str, Any]
+    kernels: Pinned
+    points: Sequence[Mapping[str, Any]]
+
+
+def pinned(device: str) -> list[PinnedLayers]:
+    """The pinned configurations that ``device`` can run; of the others it is said why not."""
+    found = []
+    contents = queries.contents([device])
+    for index, pin in enumerate(pins.pinned()):
+        try:
+            found.append(_layers(pins.letter(index), pin, device, contents))
+        except CharacterizeError as error:
+            st.warning(
+                f"“{pin.name}”, pinned, cannot be shown: {error}", icon=":material/keep_off:"
+            )
+    return found
+
+
+# a pin does not change when a slider moves
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _layers(letter: str, pin: Pin, device: str, contents: tuple[str, ...]) -> PinnedLayers:
+    found = anatomy.anatomy(pin.network, device)
+    kernels = Pinned(letter, pin.name, layer_rows.numbered(found.kernels))
+    return PinnedLayers(found.whole, kernels, roofline_rows.pinned(kernels))
+
+
+def totals(network: Network, now: Anatomy, beside: Sequence[PinnedLayers]) -> Columns:
+    """What is shown and what is pinned in whole, side by side."""
+    rows: list[tuple[str, Mapping[str, Any]]] = [(f"Now: {pins.summary(network)}", now.whole)]
+    rows += [(f"{each.kernels.letter}: {each.kernels.name}", each.whole) for each in beside]
+    return layer_beside.totals(rows)
