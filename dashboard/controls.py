@@ -6,11 +6,12 @@ describe themselves, so a new family has its sliders without a line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitAPIException
 
 from characterize.errors import CharacterizeError
@@ -28,6 +29,14 @@ BATCH: Final = Parameter(
 ZOO_TITLE: Final = "A zoo model by name…"
 BASELINE_HELP: Final = "The device whose latency counts as 1×."
 DEVICE_HELP: Final = "Auto takes the fastest of the devices that Tune compares."
+PRECISION_HELP: Final = (
+    "The number format. Auto takes what each device is usually run in for inference: a CPU fp32, a GPU "
+    "fp16, a TPU bf16, an edge accelerator int8."
+)
+STACK_HELP: Final = (
+    "Eager runs every operator by itself. Compiled fuses pointwise operators into their neighbours. An "
+    "engine also folds batch norms into weights."
+)
 FOCUS_HELP: Final = "The device whose figures are shown large, and whose kernels are listed."
 
 
@@ -92,68 +101,54 @@ class Controls:
     """The controls of one view, which rerun only what depends on them.
 
     Args:
-        fragments: the keys of the fragments that show the results. Moving a slider reruns them
-            alone: the other controls are neither made nor sent again.
-        also: given the key of the control that moved, the fragments that it concerns beside them.
+        fragment: the key of the fragment that shows the results, and that makes the controls of the
+            network's sizes itself (:meth:`sizes`). Other controls rerun it alone.
+        moved: called with the key of a size's control when it is moved.
     """
 
-    def __init__(self, *fragments: str, also: Callable[[str], Sequence[str]] | None = None) -> None:
-        self._fragments = fragments
-        self._also = also
+    def __init__(self, fragment: str, moved: Callable[[str], None] | None = None) -> None:
+        self._fragment = fragment
+        self._moved = moved
+        self.model = ""
+        self._place: DeltaGenerator | None = None
 
     def network(self) -> None:
-        """Which network, and how it is run."""
+        """Which network; its sizes are put below by :meth:`sizes`."""
         st.header("Network", anchor=False)
         try:
-            model = self._model()
+            self.model = _model()
         except CharacterizeError as error:  # a zoo's library that is missing or cannot be used
             st.error(str(error), icon=":material/error:")
-            model = ""
-        _sizes(self, model)
+        self._place = st.container()
 
-    def sizes(self, model: str) -> None:
-        """The parameters of ``model``, and how it is run; none are offered without a model."""
-        try:
-            if model:
-                self._parameters(model)
-        except CharacterizeError as error:
-            st.error(str(error), icon=":material/error:")
-        st.header("Run", anchor=False)
-        self.parameter(BATCH, links.BATCH)
-        st.selectbox(
-            "Precision",
-            [AUTO, *queries.precisions()],
-            **self._common(
-                links.PRECISION,
-                "The number format. Auto takes what each device is usually run in for inference: "
-                "a CPU fp32, a GPU fp16, a TPU bf16, an edge accelerator int8.",
-            ),
-        )
-        st.segmented_control(
-            "Software stack",
-            links.STACKS,
-            default=links.DEFAULT_STACK,
-            required=True,
-            **self._common(
-                links.STACK,
-                "Eager runs every operator by itself. Compiled fuses pointwise operators into "
-                "their neighbours. An engine also folds batch norms into weights.",
-            ),
-        )
+    def sizes(self) -> None:
+        """The parameters of the network, and how it is run; none are offered without a model.
 
-    def devices(self) -> None:
-        """Which devices are compared."""
-        known = queries.devices()
-        st.multiselect(
-            "Devices to compare",
-            list(known),
-            key=links.DEVICES,
-            on_change=links.publish,
-            args=(links.DEVICES,),
-            format_func=lambda name: device_label(known.get(name), name),
-            placeholder="Choose at least one device",
-            help="Ordered by architecture. Type to search: gpu, orin, edge …",
-        )
+        To be called by the fragment that shows the results: it is then what Streamlit runs, once,
+        when one of these controls is moved. Were they outside of it, Streamlit would first announce
+        another run, only to hear that the fragment suffices, and the browser would draw the page anew
+        for each.
+        """
+        with self._place or st.sidebar:
+            try:
+                if self.model:
+                    self._parameters(self.model)
+            except CharacterizeError as error:
+                st.error(str(error), icon=":material/error:")
+            st.header("Run", anchor=False)
+            self.parameter(BATCH, links.BATCH)
+            st.selectbox(
+                "Precision",
+                [AUTO, *queries.precisions()],
+                **self._common(links.PRECISION, PRECISION_HELP),
+            )
+            st.segmented_control(
+                "Software stack",
+                links.STACKS,
+                default=links.DEFAULT_STACK,
+                required=True,
+                **self._common(links.STACK, STACK_HELP),
+            )
 
     def comparison(self) -> None:
         """What speedups are relative to, and the device whose figures stand out."""
@@ -190,54 +185,32 @@ class Controls:
             st.slider(label, low, high, value=number(parameter.default), step=step, **common)
 
     def _common(self, key: str, sentence: str) -> dict[str, Any]:
-        return {
-            "key": key,
-            "bind": BOUND,
-            "help": sentence,
-            "on_change": self._rerun,
-            "args": (key,),
-        }
-
-    def _rerun(self, key: str) -> None:
-        also = self._also(key) if self._also else ()
-        try:
-            st.rerun([*self._fragments, *also])
-        except StreamlitAPIException:  # the page shows no results yet
-            st.rerun()
+        common: dict[str, Any] = {"key": key, "bind": BOUND, "help": sentence}
+        if self._moved:
+            common |= {"on_change": self._moved, "args": (key,)}
+        return common
 
     def _publish_and_rerun(self, name: str) -> None:
         links.publish(name)
-        self._rerun(name)
+        try:
+            st.rerun(self._fragment)
+        except StreamlitAPIException:  # the page shows no results yet
+            st.rerun()
 
     def _parameters(self, model: str) -> None:
-        """A control for each parameter; those beyond the first few wait in an expander."""
+        """A control for each parameter; those beyond the first few wait in a popover.
+
+        What a closed popover holds is not on the page, so that it costs the browser nothing.
+        """
         parameters = _parameters_of(model)
         rest = parameters[VISIBLE:]
         for parameter in parameters[:VISIBLE]:
             self.parameter(parameter, links.key_of(model, parameter.name))
         if not rest:
             return
-        changed = any(links.key_of(model, p.name) in st.query_params for p in rest)
-        with st.expander("More parameters", expanded=changed, icon=":material/tune:"):
+        with st.popover("More parameters", icon=":material/tune:", width="stretch", key="_more"):
             for parameter in rest:
                 self.parameter(parameter, links.key_of(model, parameter.name))
-
-    def _model(self) -> str:
-        families = queries.families()
-        options = [*families, links.ZOO] if queries.zoo_installed() else [*families]
-        chosen = st.selectbox(
-            "Model",
-            options,
-            key=links.MODEL,
-            on_change=links.publish,
-            args=(links.MODEL,),
-            format_func=lambda name: families[name].title if name in families else ZOO_TITLE,
-            help="A family has a slider for each parameter; a zoo model comes from a library.",
-        )
-        if chosen == links.ZOO:
-            return _zoo_model()
-        st.caption(families[chosen].summary)
-        return str(chosen)
 
     def _device(self, label: str, names: list[str], key: str, auto: str, sentence: str) -> None:
         known, options = queries.devices(), [AUTO, *names]
@@ -256,14 +229,44 @@ class Controls:
         )
 
 
-@st.fragment
-def _sizes(controls: Controls, model: str) -> None:
-    """The controls that rerun fragments are in one themselves.
+def devices_menu() -> DeltaGenerator:
+    """A popover for the devices that are compared, which says how many they are."""
+    count = len(chosen_comparison().devices)
+    plural = "device" if count == 1 else "devices"
+    return st.popover(f"{count} {plural}", icon=":material/devices:", key="_devices")
 
-    For a control outside of any, Streamlit first announces a run of the whole page: the browser then
-    marks every element as outdated, and styles it anew, only to hear at once that fragments suffice.
-    """
-    controls.sizes(model)
+
+def choose_devices() -> None:
+    """Which devices are compared."""
+    known = queries.devices()
+    st.multiselect(
+        "Devices to compare",
+        list(known),
+        key=links.DEVICES,
+        on_change=links.publish,
+        args=(links.DEVICES,),
+        format_func=lambda name: device_label(known.get(name), name),
+        placeholder="Choose at least one device",
+        help="Ordered by architecture. Type to search: gpu, orin, edge …",
+    )
+
+
+def _model() -> str:
+    families = queries.families()
+    options = [*families, links.ZOO] if queries.zoo_installed() else [*families]
+    chosen = st.selectbox(
+        "Model",
+        options,
+        key=links.MODEL,
+        on_change=links.publish,
+        args=(links.MODEL,),
+        format_func=lambda name: families[name].title if name in families else ZOO_TITLE,
+        help="A family has a slider for each parameter; a zoo model comes from a library.",
+    )
+    if chosen == links.ZOO:
+        return _zoo_model()
+    st.caption(families[chosen].summary)
+    return str(chosen)
 
 
 def _zoo_model() -> str:

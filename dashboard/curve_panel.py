@@ -37,20 +37,18 @@ HELP: Final = (
 )
 
 
-def outdated(key: str) -> list[str]:
-    """The fragments that a moved slider asks for beside the figures: the curve, unless it is its own."""
-    before = _drawn_for(controls.chosen_network())
+def remember(key: str) -> None:
+    """Remember which slider was moved, for :func:`look_ahead` and for a curve that follows it."""
     if "." in key or key == links.BATCH:
         st.session_state[MOVED] = key.rpartition(".")[2]
+
+
+def outdated(key: str) -> bool:
+    """Remember which slider was moved; whether the curve changes with it: not if it is its own."""
+    before = _drawn_for(controls.chosen_network())
+    remember(key)
     after = _drawn_for(controls.chosen_network())
-    moved = key.rpartition(".")[2]
-    return [] if before == after == moved else [FRAGMENT]
-
-
-def remember(key: str) -> list[str]:
-    """Remember which slider was moved, for :func:`look_ahead`; it asks for no fragment more."""
-    st.session_state[MOVED] = key.rpartition(".")[2]
-    return []
+    return not before == after == key.rpartition(".")[2]
 
 
 def look_ahead(*requests: Request) -> None:

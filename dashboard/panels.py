@@ -232,7 +232,7 @@ def table(
         request: what was asked, for the files.
         picked: called with the device's name when its row is selected.
     """
-    positions = tables.passing(rows, chosen_filters())
+    positions = tables.passing(rows, filters())
     chosen = tables.take(rows, positions)
     count, total = len(positions), readable.length(rows)
     st.caption(f"{count} of {total} rows" if count < total else f"All {total} rows")
@@ -258,61 +258,23 @@ def _picked_row(chosen: Columns, picked: Callable[[str], None]) -> None:
         picked(str(chosen["hardware"][places[0]]))
 
 
-def filters(fragment: str = "") -> tables.Filters:
-    """The filters above a result table.
-
-    Args:
-        fragment: the key of the fragment that shows the table, where the filters are outside of it.
-    """
-    rerun: dict[str, Any] = {"bind": "query-params"}
-    if fragment:
-        rerun["on_change"] = lambda: st.rerun(fragment)
+def filters() -> tables.Filters:
+    """The filters above a result table; they are kept while the table is not on the page."""
+    bound: dict[str, Any] = {"bind": "query-params"}
+    at_most: dict[str, Any] = {"min_value": 0.0, "value": None, "width": 170, "placeholder": "any"}
+    many: dict[str, Any] = {"selection_mode": "multi"}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.pills(
-            "Class",
-            palette.ARCHITECTURES,
-            selection_mode="multi",
-            format_func=str.upper,
-            key="show.class",
-            **rerun,
+        classes = st.pills(
+            "Class", palette.ARCHITECTURES, format_func=str.upper, key="show.class", **many, **bound
         )
-        st.pills(
-            "Bound by",
-            palette.BOTTLENECKS,
-            selection_mode="multi",
-            key="show.bound",
-            **rerun,
-        )
-        st.number_input(
-            "Latency at most (ms)",
-            min_value=0.0,
-            value=None,
-            key="show.latency",
-            **rerun,
-            width=170,
-            placeholder="any",
-        )
-        st.number_input(
-            "Energy at most (mJ)",
-            min_value=0.0,
-            value=None,
-            key="show.energy",
-            **rerun,
-            width=170,
-            placeholder="any",
-        )
-        st.toggle("Fits in memory", key="show.fits", **rerun)
-    return chosen_filters()
-
-
-def chosen_filters() -> tables.Filters:
-    """Where the filters stand."""
-    held = st.session_state
-    latency_ms, energy_mj = held.get("show.latency"), held.get("show.energy")
+        limits = st.pills("Bound by", palette.BOTTLENECKS, key="show.bound", **many, **bound)
+        latency_ms = st.number_input("Latency at most (ms)", key="show.latency", **at_most, **bound)
+        energy_mj = st.number_input("Energy at most (mJ)", key="show.energy", **at_most, **bound)
+        fits = st.toggle("Fits in memory", key="show.fits", **bound)
     return tables.Filters(
-        architectures=tuple(held.get("show.class") or ()),
-        bottlenecks=tuple(held.get("show.bound") or ()),
-        fits_only=bool(held.get("show.fits")),
+        architectures=tuple(classes or ()),
+        bottlenecks=tuple(limits or ()),
+        fits_only=fits,
         latency_at_most_s=None if latency_ms is None else latency_ms / 1e3,
         energy_at_most_j=None if energy_mj is None else energy_mj / 1e3,
     )

@@ -30,7 +30,7 @@ def test_an_arrow_key_on_a_slider_moves_figures_charts_and_link(visit):
 
 
 def test_the_downloaded_file_holds_exactly_the_rows_on_the_screen(visit, tmp_path):
-    page = visit()
+    page = visit("/?tune.show=All figures")
     rows_on_screen(page, 8)
     page.get_by_role("button", name="GPU", exact=True).click()
     expect(page.get_by_text("2 of 8 rows")).to_be_visible()
@@ -189,6 +189,8 @@ def test_a_curve_answers_the_pointer_without_the_server_and_a_click_sets_the_sli
 
 def test_a_bar_and_a_row_explain_themselves(visit):
     page = visit()
+    page.get_by_role("tab", name="Where it goes").click()
+    settled(page)
     bar = page.locator("path[aria-roledescription=bar]").last
     bar.scroll_into_view_if_needed()
     bar.click()

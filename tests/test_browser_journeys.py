@@ -45,9 +45,11 @@ def assert_same(shown, saved):
 def test_a_conv_stack_is_tuned_to_1_ms_on_the_edge_tpu_and_its_table_saved(visit, tmp_path):
     page = visit("/?conv2d_stack.channels=48")
     before = figures(page)
+    page.get_by_role("button", name="8 devices", exact=True).click()
     page.get_by_role("combobox", name="Figures of").click()
     page.get_by_role("option", name="Google Coral Edge TPU").click()
     changed(page, before)
+    page.keyboard.press("Escape")
     thumb = slider(page, "Channels")
     fitting = figures(page)
     assert seconds(fitting[0]) <= 1e-3 * BUDGET_MS
@@ -64,10 +66,15 @@ def test_a_conv_stack_is_tuned_to_1_ms_on_the_edge_tpu_and_its_table_saved(visit
     changed(page, over)
     assert figures(page) == fitting
 
+    page.get_by_role("tab", name="All figures").click()
     field = page.get_by_role("spinbutton", name="Latency at most (ms)")
     field.fill(f"{BUDGET_MS:g}")
     field.press("Enter")
     told = page.get_by_text(re.compile(r"^\d of 8 rows$"))
+    expect(told).to_be_visible()
+    page.get_by_role("tab", name="Where it goes").click()
+    expect(told).to_have_count(0)
+    page.get_by_role("tab", name="All figures").click()  # the filter is still there
     expect(told).to_be_visible()
     shown = rows_on_screen(page, int(told.inner_text()[0]))
     saved = download(page, tmp_path, page.get_by_role("button", name="CSV", exact=True).click)
@@ -96,12 +103,15 @@ def test_tune_is_used_with_the_keyboard_alone(visit, tmp_path):
     changed(page, before)
     assert "conv2d_stack.channels=24" in page.url
 
+    tab_to(page, page.get_by_role("button", name="8 devices", exact=True))
+    keys.press("Enter")
     tab_to(page, page.get_by_role("combobox", name="Devices to compare"))
     keys.press("ArrowDown")  # select all,
     keys.press("ArrowDown")  # the first that is not yet compared
     keys.press("Enter")
-    keys.press("Escape")
-    expect(page.get_by_text("All 9 rows")).to_be_visible()
+    keys.press("Escape")  # the list
+    expect(page.get_by_role("button", name="9 devices", exact=True)).to_be_visible()
+    keys.press("Escape")  # the popover
     settled(page)
 
     tab_to(page, page.get_by_role("button", name="Pin to compare"))
@@ -109,6 +119,10 @@ def test_tune_is_used_with_the_keyboard_alone(visit, tmp_path):
     expect(page.get_by_text("Hollow, pinned:")).to_be_visible()
     settled(page)
 
+    tab_to(page, page.get_by_role("tab", name="Along one slider"))
+    keys.press("End")  # the last tab
+    keys.press("Enter")
+    expect(page.get_by_text("All 9 rows")).to_be_visible()
     shown = rows_on_screen(page, 9)
     tab_to(page, page.get_by_role("button", name="CSV", exact=True))
     saved = download(page, tmp_path, lambda: keys.press("Enter"))

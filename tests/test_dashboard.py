@@ -28,10 +28,13 @@ def no_caches():
     queries._keeper().close()  # what is to be stored is stored before the store goes
 
 
+TABLE = {"tune.show": "All figures"}  # the tab of Tune that shows its table
+
+
 def opened(**link):
-    """The dashboard as a browser opens it with these parameters in the URL."""
+    """The dashboard as a browser opens it with these parameters in the URL, Tune with its table."""
     app = AppTest.from_file(APP, default_timeout=120)
-    for name, value in link.items():
+    for name, value in (TABLE | link).items():
         app.query_params[name] = value
     return healthy(app.run())
 

@@ -34,6 +34,7 @@ BESIDE = ("By device", "Energy against latency")
 
 @st.fragment(key=RESULTS)
 def results() -> None:
+    shared.sizes()
     compared = controls.chosen_comparison()
     if not compared.devices:
         st.info("Choose at least one device to compare.", icon=":material/devices:")
@@ -212,7 +213,7 @@ st.multiselect(
     help="Families, examples and pins are listed. Any other model of an installed library can be "
     "typed by its name: torchvision/resnet50, timm/vit_base_patch16_224.",
 )
-shared.devices()
+controls.choose_devices()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     shared.baseline()
     saving.menu()

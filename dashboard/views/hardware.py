@@ -57,6 +57,7 @@ def chosen_devices() -> pd.DataFrame:
 
 @st.fragment(key=RESULTS)
 def browse() -> None:
+    shared.sizes()
     rows = chosen_devices()
     known = queries.devices()
     st.caption(

@@ -47,6 +47,7 @@ FACTS = ("model", "batch", "precision", "stack", "hardware")
 
 @st.fragment(key=RESULTS)
 def results() -> None:
+    shared.sizes()
     network = controls.chosen_network()
     if network is None:
         st.info("Choose a zoo model on the left to see inside it.", icon=":material/search:")
@@ -273,7 +274,7 @@ def explanation(network: Network, device: str, kernels: Columns, pinned: Sequenc
 
 
 st.title("Where does the time and energy go, kernel by kernel?", anchor=False)
-shared = controls.Controls(RESULTS, also=curve_panel.remember)
+shared = controls.Controls(RESULTS, moved=curve_panel.remember)
 notes = state.begin("layers", controls.LINKED)
 with st.sidebar:
     shared.network()

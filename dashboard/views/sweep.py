@@ -51,7 +51,7 @@ def new_sweep(opened: bool) -> None:
         st.caption("In each field one value, a list (16,32,64) or a range (first:last:step).")
         texts = sweep_panels.axis_fields(families[name])
         run = sweep_panels.run_fields()
-        controls.Controls(RESULTS).devices()
+        controls.choose_devices()
         compared = controls.chosen_comparison()
         try:
             plan = sweeps.plan(name, texts, run, compared.devices, compared.baseline)

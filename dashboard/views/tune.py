@@ -1,17 +1,20 @@
 """Tune: what does this network cost, and what if I change it?
 
-What stays the same when a slider moves is made once, by the script; the fragments write only what
-changes, into the places that the script has left for it.
+What stays the same when a slider moves is made once, by the script; one fragment, which the sliders
+belong to, writes what changes into the places that the script has left for it. Every element that is
+on the page costs the browser time at each step: so what is looked at now and then waits in tabs and
+popovers, and is made when they are opened.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.errors import StreamlitAPIException
 
 from characterize.errors import CharacterizeError
 from dashboard import (
@@ -33,7 +36,9 @@ from dashboard.controls import Comparison
 from dashboard.queries import AUTO, Answer, Network, Request
 from dashboard.readable import Columns, Pinned
 
-RESULTS, KERNELS, TABLE = "results", "kernels", "table"  # fragments, in the order they stand
+RESULTS = "results"  # the fragment
+SHOW = "tune.show"  # in the URL
+CURVE, KERNELS, TABLE = "Along one slider", "Where it goes", "All figures"
 CARDS = (readable.LATENCY, readable.ENERGY, readable.SPEEDUP)
 LAST = "_tune_last"  # the last answer that could be computed, kept on the page when one cannot
 
@@ -83,7 +88,7 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
     """The answer, and that of the pins; after an error, those of the last time."""
     request = Request(network, comparison.devices, comparison.baseline)
     try:
-        with nullcontext() if queries.is_quick(network) else st.spinner("Tracing the network"):
+        with contextlib.nullcontext() if queries.is_quick(network) else st.spinner("Tracing the network"):
             answer = queries.answer(request)
     except CharacterizeError as error:
         st.error(str(error), icon=":material/error:")
@@ -127,6 +132,9 @@ class Places:
     messages: DeltaGenerator
     figures: DeltaGenerator
     cards: tuple[DeltaGenerator, ...]
+    curve: DeltaGenerator | None
+    kernels: DeltaGenerator | None
+    table: DeltaGenerator | None
 
 
 def places() -> Places:
@@ -137,11 +145,14 @@ def places() -> Places:
         cards = tuple(
             panels.card(f"{q.title} by device", q.meaning, f"by_device_{q.column}") for q in CARDS
         )
-    return Places(messages, figures, cards)
+    # beside the figures one thing at a time; what is not looked at is not made
+    tabs = st.tabs([CURVE, KERNELS, TABLE], key=SHOW, on_change="rerun", bind=controls.BOUND)
+    return Places(messages, figures, cards, *(tab if tab.open else None for tab in tabs))
 
 
 @st.fragment(key=RESULTS)
 def results(at: Places) -> None:
+    shared.sizes()
     network, comparison = controls.chosen_network(), controls.chosen_comparison()
     with at.messages:
         found = None if network is None else ask(network, comparison)
@@ -166,6 +177,21 @@ def results(at: Places) -> None:
             found.network, found.answer, focus, pinned, saving.asked(found.asked)
         ),
     )
+    if at.kernels:
+        with at.kernels:
+            kernels()
+            row_panel.explanation(shown)
+    if at.table:
+        with at.table:
+            table()
+            row_panel.explanation(shown)
+
+
+def moved(key: str) -> None:
+    """A slider of the network was moved: its fragment runs again, and the curve if it must."""
+    if curve_panel.outdated(key) and st.session_state.get(SHOW, CURVE) == CURVE:
+        with contextlib.suppress(StreamlitAPIException):  # where the page shows no curve yet
+            st.rerun([RESULTS, curve_panel.FRAGMENT])
 
 
 def say(found: Found) -> None:
@@ -179,14 +205,15 @@ def say(found: Found) -> None:
     panels.standing(focus, name, pins.summary(found.network), answer.rows)
 
 
-@st.fragment(key=KERNELS)
+@st.fragment(key="kernels")
 def kernels() -> None:
     found = shown()
+    kernel_panel.share_of("kernels")
     first = pins.pinned()[:1]
     kernel_panel.bars(found.network, found.focus, first[0].network if first else None)
 
 
-@st.fragment(key=TABLE)
+@st.fragment(key="table")
 def table() -> None:
     found = shown()
     titles = {name: device.title for name, device in queries.devices().items()}
@@ -194,32 +221,29 @@ def table() -> None:
 
 
 st.title("What does this network cost, and what if I change it?", anchor=False)
-shared = controls.Controls(RESULTS, KERNELS, TABLE, also=curve_panel.outdated)
+shared = controls.Controls(RESULTS, moved=moved)
 notes = state.begin("tune", controls.LINKED)
 with st.sidebar:
     shared.network()
 for note in notes:
     st.warning(note, icon=":material/link_off:")
-shared.devices()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    shared.comparison()
+    with controls.devices_menu():
+        controls.choose_devices()
+        shared.comparison()
     pin_menu.pinning()
     pin_menu.examples()
     saving.menu()
     panels.glossary()
-if controls.chosen_network() is None:
+if not shared.model:
+    shared.sizes()
     st.info("Choose a zoo model on the left to see what it costs.", icon=":material/search:")
 elif not controls.chosen_comparison().devices:
+    shared.sizes()
     st.info("Choose at least one device to compare.", icon=":material/devices:")
 else:
-    results(places())
-    if LAST in st.session_state:
-        st.header("Along one slider", anchor="curve", help=curve_panel.HELP)
-        curve_panel.panel()
-        st.header("Where it goes", anchor="kernels", help=kernel_panel.HELP)
-        kernel_panel.share_of(KERNELS)
-        kernels()
-        st.header("All figures", anchor="figures")
-        panels.filters(TABLE)
-        table()
-        row_panel.explanation(shown)
+    here = places()
+    results(here)
+    if here.curve and LAST in st.session_state:
+        with here.curve:
+            curve_panel.panel()
