@@ -88,7 +88,11 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
     """The answer, and that of the pins; after an error, those of the last time."""
     request = Request(network, comparison.devices, comparison.baseline)
     try:
-        with contextlib.nullcontext() if queries.is_quick(network) else st.spinner("Tracing the network"):
+        with (
+            contextlib.nullcontext()
+            if queries.is_quick(network)
+            else st.spinner("Tracing the network")
+        ):
             answer = queries.answer(request)
     except CharacterizeError as error:
         st.error(str(error), icon=":material/error:")
