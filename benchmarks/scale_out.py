@@ -2,25 +2,30 @@
 
     python -m benchmarks.scale_out [--models 200] [--workers 2] [--output benchmarks/results/scale_out.md]
 
-Each way runs in a process of its own, into a store of its own, timed from outside: the imports that
-every worker pays for are in it. The rows must be the same, to the bit. The one that is killed is a
-worker, by SIGKILL, once a third of the models is done.
+Each way runs in a process of its own, into a store of its own, timed from outside: imports are in it.
+The rows must be the same, to the bit. The one that is killed is a worker, by SIGKILL, once a third of
+the models is done. "Apart" is what this machine gives at best: as many single processes as there are
+workers, started at once by hand, each with its share of the models and a store of its own; they know
+nothing of each other, and slow each other down by what processors share alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import multiprocessing
 import os
 import platform
+import re
 import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +34,8 @@ import pandas as pd
 
 RESULTS = Path(__file__).parent / "results" / "scale_out.md"
 WORKERS_IMPORT = "benchmarks.cpu_torchvision"
-WAYS = ("none", "local", "killed")
+APART = "apart"
+WAYS = ("none", APART, "local", "killed")
 TORCHVISION_SHARE = 0.4  # of the models; the others are timm's
 
 
@@ -64,39 +70,74 @@ def _spread(names: list[str], count: int) -> list[str]:
 
 def perform(way: str, models: Path, workers: int, output: Path) -> None:
     """One way, in this process: rows into a file, a summary in JSON on the last line."""
-    import dask
-
     from characterize.sweeping import ModelProgress, requests, sweep_models_to
 
-    if way == "none":
-        importlib.import_module(WORKERS_IMPORT)
     killed: list[int] = []
+    largest = {"": 0.0}
 
     def progress(now: ModelProgress) -> None:
+        children = [child.pid or 0 for child in multiprocessing.active_children()]
+        largest.update((str(pid), _peak_mb(pid)) for pid in children)
         if way == "killed" and not killed and 3 * now.done >= now.total:
-            killed.append(multiprocessing.active_children()[0].pid or 0)
+            killed.append(children[0])
             os.kill(killed[0], signal.SIGKILL)
 
-    with dask.config.set({"distributed.worker.preload": [WORKERS_IMPORT]}):
+    with contextlib.ExitStack() as stack:
+        if way == "none":
+            importlib.import_module(WORKERS_IMPORT)
+        else:
+            import dask
+
+            stack.enter_context(dask.config.set({"distributed.worker.preload": [WORKERS_IMPORT]}))
         done = sweep_models_to(
             requests.requests(requests.read(models)), output,
             scheduler="none" if way == "none" else "local", workers=workers, progress=progress,
         )  # fmt: skip
-    whose = resource.RUSAGE_SELF if way == "none" else resource.RUSAGE_CHILDREN
+    alone_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     summary = {
-        "worker_mb": resource.getrusage(whose).ru_maxrss / 1000,
+        "worker_mb": alone_mb if way == "none" else max(largest.values()),
         "failures": [f"{failure.model}: {failure.reason}" for failure in done.failures],
         "killed": len(killed),
     }
     print(json.dumps(summary))
 
 
-def measure(way: str, models: Path, workers: int, folder: Path) -> tuple[Run, list[str]]:
-    """One way in a process and a store of its own."""
-    output = folder / f"{way}.parquet"
+def _peak_mb(pid: int) -> float:
+    """The largest resident set of a process so far; 0 where the system does not say."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1000 if found else 0.0
+
+
+def measure(way: str, lists: Sequence[Path], workers: int, folder: Path) -> tuple[Run, list[str]]:
+    """One way, in a process and a store of its own for each list of models, all at once."""
+    outputs = [folder / f"{way}-{place}.parquet" for place, _ in enumerate(lists)]
+    begun = time.perf_counter()
+    started = [
+        _start("none" if way == APART else way, models, workers, output)
+        for models, output in zip(lists, outputs, strict=True)
+    ]
+    texts = [process.communicate()[0] for process in started]
+    wall_s = time.perf_counter() - begun
+    if any(process.returncode for process in started):
+        msg = f"{way} failed; what it said is above."
+        raise RuntimeError(msg)
+    said: list[dict[str, Any]] = [json.loads(text.splitlines()[-1]) for text in texts]
+    if (way == "killed") != any(one["killed"] for one in said):
+        msg = f"{way}: {said[0]['killed']} workers were killed"
+        raise RuntimeError(msg)
+    failures = [failure for one in said for failure in one["failures"]]
+    rows = pd.concat([pd.read_parquet(output) for output in outputs], ignore_index=True)
+    return Run(way, wall_s, max(one["worker_mb"] for one in said), rows, len(failures)), failures
+
+
+def _start(way: str, models: Path, workers: int, output: Path) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
-        "CHARACTERIZE_STORE": str(folder / f"{way}.duckdb"),
+        "CHARACTERIZE_STORE": str(output.with_suffix(".duckdb")),
         "OMP_NUM_THREADS": "1",
         "PYTHONWARNINGS": "ignore",
     }
@@ -104,25 +145,15 @@ def measure(way: str, models: Path, workers: int, folder: Path) -> tuple[Run, li
         sys.executable, "-m", "benchmarks.scale_out", "--one", way, str(models), str(output),
         "--workers", str(workers),
     ]  # fmt: skip
-    begun = time.perf_counter()
-    finished = subprocess.run(
-        command, env=environment, check=True, stdout=subprocess.PIPE, text=True
-    )
-    wall_s = time.perf_counter() - begun
-    said: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    if (way == "killed") != bool(said["killed"]):
-        msg = f"{way}: {said['killed']} workers were killed"
-        raise RuntimeError(msg)
-    failures = said["failures"]
-    rows = pd.read_parquet(output)
-    return Run(way, wall_s, said["worker_mb"], rows, len(failures)), failures
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def report(runs: list[Run], failures: list[str], models: int, workers: int) -> str:
     """The comparison as Markdown."""
     alone = runs[0]
     names = {
-        "none": "one process", "local": f"{workers} workers", "killed": f"{workers} workers, one killed",
+        "none": "one process", APART: f"{workers} processes apart, a share each",
+        "local": f"{workers} workers", "killed": f"{workers} workers, one killed",
     }  # fmt: skip
     lines = [
         "# Many models: one process, Dask's workers, a worker killed",
@@ -130,7 +161,9 @@ def report(runs: list[Run], failures: list[str], models: int, workers: int) -> s
         f"{models} models of torchvision and timm on {alone.rows['hardware'].nunique()} devices; "
         f"{len(os.sched_getaffinity(0))} processors, Python {platform.python_version()}. Wall time from "
         "outside, imports",
-        "and the store's writes in it; each way in a process and a store of its own.",
+        "and the store's writes in it; each way in a process and a store of its own. Processes apart share "
+        "nothing but",
+        "the machine: what this one gives at best.",
         "",
         "| way | wall | models/s | against one process | rows | failed | largest process |",
         "| :-- | --: | --: | --: | --: | --: | --: |",
@@ -141,13 +174,32 @@ def report(runs: list[Run], failures: list[str], models: int, workers: int) -> s
         f"{run.worker_mb:,.0f} MB |"
         for run in runs
     ]
-    same = all(run.rows.equals(alone.rows) for run in runs)
+    same = all(
+        _in_order(run.rows, alone.rows).equals(_in_order(alone.rows, alone.rows))
+        if run.way == APART
+        else run.rows.equals(alone.rows)
+        for run in runs
+    )
     lines += [
         "",
         f"The rows of all ways are {'the same, to the bit' if same else '**not the same**'}.",
     ]
     lines += ["", "Failed:", "", *(f"- {failure}" for failure in failures)] if failures else []
     return "\n".join(lines) + "\n"
+
+
+def _in_order(rows: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """By model, in the columns of others: shares are in another order, and know their own parameters."""
+    found = rows.reindex(columns=like.columns).astype(like.dtypes.to_dict())
+    return found.sort_values("model", kind="stable", ignore_index=True)
+
+
+def _listed(lists: Sequence[Sequence[str]], folder: Path) -> list[Path]:
+    folder.mkdir()
+    files = [folder / f"models-{place}.txt" for place, _ in enumerate(lists)]
+    for file, names in zip(files, lists, strict=True):
+        file.write_text("\n".join(names))
+    return files
 
 
 def main() -> None:
@@ -163,12 +215,13 @@ def main() -> None:
         perform(way, Path(models), arguments.workers, Path(output))
         return
     with tempfile.TemporaryDirectory() as folder:
-        models = Path(folder) / "models.txt"
         names = choose(arguments.models)
-        models.write_text("\n".join(names))
+        (models,) = _listed([names], Path(folder) / "all")
+        shares = [names[place :: arguments.workers] for place in range(arguments.workers)]
+        lists = {APART: _listed(shares, Path(folder) / "shares")}
         runs = []
         for way in WAYS:
-            run, failures = measure(way, models, arguments.workers, Path(folder))
+            run, failures = measure(way, lists.get(way, [models]), arguments.workers, Path(folder))
             runs.append(run)
             print(
                 f"{way}: {run.wall_s:.1f} s, {len(run.rows):,} rows, {run.failures} failed",

@@ -76,8 +76,9 @@ def run(arguments: argparse.Namespace, named: list[Entry]) -> int:
         msg = "--vary is of a sweep over one family; give many models a TOML profile with those figures."
         raise InvalidValueError(msg)
     from characterize import sweeping
-    from characterize.sweeping import requests
+    from characterize.sweeping import requests, schedulers
 
+    schedulers.foreseen(arguments.scheduler, named)
     asked = requests.requests(
         named,
         {name: ranges.values(text) for name, text in settings(arguments.set).items()},
@@ -113,15 +114,18 @@ class _Line:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
+        self._waits_for = ""
         self._next = 0.0 if self._terminal else time.monotonic() + _SELDOM_S
 
     def __call__(self, progress: ModelProgress) -> None:
         now = time.monotonic()
         last = progress.done == progress.total and self._terminal
-        if now < self._next and not last:
+        if now < self._next and not last and progress.waits_for == self._waits_for:
             return
+        self._waits_for = progress.waits_for
         self._next = now + (_EVERY_S if self._terminal else _SELDOM_S)
         left = f"{progress.remaining_s:.0f} s left" if progress.rate_per_s else "starting"
+        left = progress.waits_for or left
         text = (
             f"{progress.done / progress.total:4.0%}  {progress.done:,} of {progress.total:,} models, "
             f"{progress.failed:,} failed, {progress.rate_per_s:.3g} models/s, {left}"

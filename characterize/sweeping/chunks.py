@@ -6,8 +6,10 @@ Parquet part; what is beside it in JSON says which requests they are of, and is 
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import sys
 import threading
 import uuid
 import warnings
@@ -97,13 +99,22 @@ def perform(job: Job, chunk: Chunk, *, write: bool = True) -> Outcome:
     """The rows and failures of a chunk, written where the folder is in reach."""
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a stranger's model warns of is not about the sweep
+        known = len(sys.modules)
         outcome = _outcome(job, chunk)
         _graph.cache_clear()
+        if len(sys.modules) > known:
+            _set_aside()
     folder = Path(job.folder)
     if not (write and (folder / job.mark).exists()):
         return outcome
     save(folder, outcome)
     return replace(outcome, table=None, written=True)
+
+
+def _set_aside() -> None:
+    """Libraries that were just imported stay: to look through them at every collection takes 10 %."""
+    gc.collect()
+    gc.freeze()
 
 
 def _outcome(job: Job, chunk: Chunk) -> Outcome:

@@ -30,13 +30,17 @@ _STORED: Final = "stored.txt"
 
 @dataclass(frozen=True)
 class ModelProgress:
-    """How far a sweep over models is. ``resumed`` of ``done`` were there when it began."""
+    """How far a sweep over models is. ``resumed`` of ``done`` were there when it began.
+
+    ``waits_for`` says what holds it up, such as workers that have not come.
+    """
 
     done: int
     total: int
     failed: int
     resumed: int
     elapsed_s: float
+    waits_for: str = ""
 
     @property
     def rate_per_s(self) -> float:
@@ -72,6 +76,7 @@ class ModelRun:
         self._waiting_rows = 0
         self._stored = _indices(folder / _STORED)
         self._done = self.resumed = self.rows = 0
+        self._waits_for = ""
         self.notes: list[str] = []
         self._registers = total * len(profiles) <= _ROWS_STORED
         if not self._registers:
@@ -110,7 +115,7 @@ class ModelRun:
         job = Job(str(self._folder), mark.name, self._profiles, self._base)
         self._begun = time.perf_counter()
         try:
-            with schedulers.opened(how, job, workers, len(todo)) as work:
+            with schedulers.opened(how, job, workers, todo, self._say) as work:
                 for outcome in work(todo):
                     if not outcome.written:  # by a worker that does not see our folder
                         chunks.save(self._folder, outcome)
@@ -129,11 +134,17 @@ class ModelRun:
         if self._waiting_rows >= _ROWS_AT_ONCE:
             self.store_rows()
 
+    def _say(self, waits_for: str) -> None:
+        self._waits_for = waits_for
+        self._tell()
+
     def _tell(self) -> None:
         if self._report is not None:
             failed = sum(map(len, self._by_index.values()))
             self._report(
-                ModelProgress(self._done, self._total, failed, self.resumed, self.elapsed_s)
+                ModelProgress(
+                    self._done, self._total, failed, self.resumed, self.elapsed_s, self._waits_for
+                )
             )
 
     def store_rows(self) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -20,12 +22,14 @@ import distributed
 from characterize.errors import SchedulerError
 from characterize.sweeping import chunks as work
 from characterize.sweeping.chunks import Chunk, Job, Outcome
-from characterize.sweeping.schedulers import Perform
+from characterize.sweeping.schedulers import Perform, Say
 
 _CONNECT_S: Final = 20
 _DEATHS: Final = 2  # of workers, that make a chunk suspect
 _LOST_S: Final = 60  # after which Dask gives up a worker that was not restarted
 _LOOK_S: Final = 5.0
+_PATIENCE_S: Final = 600.0  # without a worker: long enough for a queue of batch jobs to move
+_GOES_ON: Final = "what was done is kept, and the same command goes on from there."
 _KILLED: Final = "its worker process died, again and again (killed, or out of memory)"
 
 
@@ -49,9 +53,15 @@ def _perform(chunk: Chunk, *, name: str, write: bool) -> Outcome:
 
 
 @contextlib.contextmanager
-def local(job: Job, workers: int) -> Iterator[Perform]:
-    """Processes on this machine, each with one thread and its share of the memory."""
+def local(job: Job, workers: int, how: str, say: Say) -> Iterator[Perform]:
+    """Processes on this machine, each with one thread and its share of the memory.
+
+    ``how`` they are made is `forking.begin`'s answer.
+    """
     settings = {
+        "distributed.worker.multiprocessing-method": how,
+        "distributed.worker.profile.enabled": False,  # walks the stack 100 times a second
+        "distributed.admin.tick.interval": "500 ms",  # not 20: 1 % of a processor, in each process
         "distributed.scheduler.allowed-failures": _DEATHS - 1,
         "distributed.scheduler.worker-saturation": 1.0,  # who dies takes no waiting chunk along
         "distributed.deploy.lost-worker-timeout": f"{_LOST_S} s",  # for a start on a busy machine
@@ -64,11 +74,14 @@ def local(job: Job, workers: int) -> Iterator[Perform]:
             processes=True,
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
+            env=dict(
+                os.environ
+            ),  # which may have changed since the process that they are copies of
         ) as cluster,
         distributed.Client(cluster) as client,
         _kept_up(cluster, workers),
     ):
-        yield _Run(client, job).outcomes
+        yield _Run(client, job, say, "No worker process is alive").outcomes
 
 
 @contextlib.contextmanager
@@ -91,8 +104,8 @@ def _kept_up(cluster: Any, workers: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cluster(job: Job, address: str) -> Iterator[Perform]:
-    """The workers of a Dask scheduler that runs already.
+def cluster(job: Job, address: str, say: Say) -> Iterator[Perform]:
+    """The workers of a Dask scheduler that runs already, or that join it within some minutes.
 
     Raises:
         SchedulerError: nothing answers at this address.
@@ -103,7 +116,7 @@ def cluster(job: Job, address: str) -> Iterator[Perform]:
         msg = f"No Dask scheduler answers at {address!r}: {' '.join(str(error).split())[:200]}"
         raise SchedulerError(msg) from error
     with client:
-        run = _Run(client, job)
+        run = _Run(client, job, say, f"The Dask scheduler at {address} has no workers")
         yield run.outcomes
         client.unregister_worker_plugin(run.name)
 
@@ -111,8 +124,9 @@ def cluster(job: Job, address: str) -> Iterator[Perform]:
 class _Run:
     """Chunks handed to the scheduler; those that their workers died of come last, one by one."""
 
-    def __init__(self, client: Any, job: Job) -> None:
-        self._client = client
+    def __init__(self, client: Any, job: Job, say: Say, lacking: str) -> None:
+        self._client, self._say, self._lacking = client, say, lacking
+        self._deserted: float | None = None  # since when there are no workers
         self.name = f"characterize-{job.mark}"
         client.register_plugin(Prepared(job, self.name))
 
@@ -153,17 +167,45 @@ class _Run:
             _perform, chunks, name=self.name, write=write, key=keys, pure=False
         )
         by_key = dict(zip((future.key for future in futures), chunks, strict=True))
-        pending = distributed.as_completed(futures)
-        del futures  # a result is forgotten by the cluster once it is here
-        for future in pending:
+        done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        while futures:  # none is kept: the cluster forgets a result once it is here
+            futures.pop().add_done_callback(done.put)
+        while by_key:
+            future = self._next(done)
+            chunk = by_key.pop(future.key)
             try:
-                yield by_key[future.key], future.result()
+                yield chunk, future.result()
             except distributed.KilledWorker:
-                yield by_key[future.key], None
+                yield chunk, None
             except (distributed.CancelledError, ImportError, OSError, RuntimeError) as error:
-                msg = (
-                    "The Dask scheduler or its workers cannot go on "
-                    f"({' '.join(str(error).split())[:200] or type(error).__name__}); what was done "
-                    "is kept, and the same command goes on from there."
-                )
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                msg = f"The Dask scheduler or its workers cannot go on ({reason}); {_GOES_ON}"
                 raise SchedulerError(msg) from error
+
+    def _next(self, done: queue.SimpleQueue[Any]) -> Any:
+        """The next future that is done; whoever waits for it hears of it if there are no workers."""
+        while True:
+            try:
+                found = done.get(timeout=_LOOK_S)
+            except queue.Empty:
+                self._look_for_workers()
+            else:
+                self._arrived()
+                return found
+
+    def _look_for_workers(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a scheduler that died cancels what it had
+            if self._client.scheduler_info()["workers"]:
+                self._arrived()
+                return
+        now = time.monotonic()
+        self._deserted = self._deserted or now - _LOOK_S
+        if now - self._deserted > _PATIENCE_S:
+            msg = f"{self._lacking} for {now - self._deserted:.0f} s; {_GOES_ON}"
+            raise SchedulerError(msg)
+        self._say(f"{self._lacking}; waiting up to {_PATIENCE_S:.0f} s for one")
+
+    def _arrived(self) -> None:
+        if self._deserted is not None:
+            self._deserted = None
+            self._say("")

@@ -93,6 +93,7 @@ def sweep_models(
         SchedulerError: the cluster cannot be reached.
     """
     entries = [models] if isinstance(models, str) else list(models)
+    schedulers.foreseen(scheduler, entries)
     asked = requests(entries, axes, batch, precision, stack)
     done = sweep_models_to(
         asked, hardware=hardware, baseline=baseline, scheduler=scheduler, workers=workers,

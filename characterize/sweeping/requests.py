@@ -102,6 +102,11 @@ def read(path: Path | str) -> list[Entry]:
     return [text for text in texts if text]
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name stands for all the models that it fits."""
+    return not _WILD.isdisjoint(name.partition(" ")[0])
+
+
 def is_several(entries: Sequence[Entry]) -> bool:
     """Whether these are several models or zoo models, and not one family."""
     if len(entries) != 1 or isinstance(entries[0], tuple):
