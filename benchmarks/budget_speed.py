@@ -33,6 +33,7 @@ from benchmarks.dashboard_speed import (
     measure,
     quantile,
     stands_at,
+    thumb_of,
 )
 from benchmarks.screenshots import APP, CHROMIUM, FLAGS, served, settled
 from characterize import store, sweeping
@@ -69,7 +70,7 @@ def steps(
     page.evaluate(WATCH)
     found = []
     for name in SLIDERS:
-        thumb = page.get_by_role("group", name=name, exact=True).get_by_role("slider")
+        thumb = thumb_of(page, name)
         thumb.press("Home")  # the tightest; this step reads a column, and is not counted
         page.wait_for_timeout(4 * SETTLE_MS)
         for _ in range(PER_SLIDER):

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ElementHandle, Page, sync_playwright
 
 from benchmarks.screenshots import APP, CHROMIUM, FLAGS, served, settled
 
@@ -140,7 +140,7 @@ def steps(
     page.evaluate(WATCH)
     done = 0
     for name in names:
-        thumb = page.get_by_role("group", name=name, exact=True).get_by_role("slider")
+        thumb = thumb_of(page, name)
         first = True  # it warms up what only this slider asks for
         while done < count:
             was, runs = stands_at(thumb), len(times.read_text().splitlines())
@@ -157,13 +157,18 @@ def steps(
 def arrived(page: Page, times: Path, runs: int) -> tuple[float, float, int, int]:
     """What one step took, once all of it is there."""
     line = ended_run(times, runs)
-    seen = page.wait_for_function(READ, arg=QUIET_MS, timeout=30_000).json_value()
+    seen = page.wait_for_function(READ, arg=QUIET_MS, timeout=30_000, polling=50).json_value()
     took, messages, size, _cpu = line.split()
     at = seen["text"] if seen["charts"] is None else seen["charts"]
     return float(at), float(took), int(messages), int(size)
 
 
-def stands_at(thumb: Locator) -> str:
+def thumb_of(page: Page, name: str) -> ElementHandle:
+    """What is moved of a slider: the element itself, for looking it up takes the page's time."""
+    return page.get_by_role("group", name=name, exact=True).get_by_role("slider").element_handle()
+
+
+def stands_at(thumb: ElementHandle) -> str:
     """The value that a slider shows."""
     return f"{thumb.get_attribute('aria-valuetext')} {thumb.get_attribute('aria-valuenow')}"
 

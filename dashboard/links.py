@@ -126,6 +126,14 @@ def adopt(page: str, names: Sequence[str]) -> None:
             publish(name)
 
 
+def stands_at(name: str) -> str | list[str]:
+    """What a control of :func:`linked` stands at, or did when it was last on the page."""
+    if name in st.session_state:
+        value: str | list[str] = st.session_state[name]
+        return value
+    return linked()[name].value(st.session_state.get(f"{_WRITTEN}{name}", ()))
+
+
 def keep(values: Mapping[str, tuple[Any, Any]]) -> None:
     """Remember what bound controls stand at, each with its default, for the page that comes next."""
     kept = {**st.session_state.get(_KEPT, {}), **values}

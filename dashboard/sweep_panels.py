@@ -263,12 +263,17 @@ def named(axis: str) -> str:
 
 def downloads(sweep: Kept, asked: Sequence[Budget], where: Mapping[str, Any], count: int) -> None:
     """All rows within the budgets as files, made when their button is pressed."""
+    opened = st.popover(
+        "Download", icon=saving.ICON, key="_sweep_downloads", on_change="rerun", type="tertiary"
+    )
+    if not opened.open:  # buttons that nobody sees would be made again at every step
+        return
     stem = f"characterize_sweep_{sweep.key[: sweeps.SHORT]}_{count}rows"
     request = saving.asked({"sweep": sweep.description, "budgets": list(map(str, asked)), **where})
     profiles = saving.profiles_of(sweep.hardware)
     large = count > IN_MEMORY
     write = functools.partial(_written, sweep, list(asked), dict(where), request, profiles)
-    with st.container(horizontal=True, gap="xsmall"):
+    with opened, st.container(horizontal=True, gap="xsmall"):
         for kind in exports.FORMATS:
             st.download_button(
                 kind.name,

@@ -42,7 +42,16 @@ JOB, GO = "_sweep_job", "_sweep_go"
 
 @st.fragment
 def new_sweep(opened: bool) -> None:
-    with st.expander("New sweep", expanded=opened, icon=":material/add_chart:"):
+    folded = st.expander(
+        "New sweep",
+        expanded=opened,
+        icon=":material/add_chart:",
+        key="_sweep_new",
+        on_change="rerun",
+    )
+    if not folded.open:  # its fields would cost every step of a budget's slider time
+        return
+    with folded:
         families = queries.families()
         links.hold(FAMILY, list(families), links.DEFAULT_MODEL)
         name = st.selectbox(
@@ -139,7 +148,6 @@ def answer(sweep: Kept, found: questions.Rows) -> None:
     if chosen is not None:
         detail(sweep, chosen)
     shortcuts(sweep, found, quantity, asked, where, met)
-    st.header("Take it along", anchor="files")
     sweep_panels.downloads(sweep, asked, where, met)
 
 
@@ -257,7 +265,7 @@ def detail(sweep: Kept, row: Mapping[str, Any]) -> None:
 def open_in_tune(network: Network, device: str) -> None:
     """Set Tune's controls, before any is made; the page is left when it is made again."""
     state.restore(network)
-    chosen = list(st.session_state[links.DEVICES])
+    chosen = list(links.stands_at(links.DEVICES))
     st.session_state[links.DEVICES] = chosen if device in chosen else [*chosen, device]
     st.session_state[links.FOCUS] = device
     for name in (links.DEVICES, links.FOCUS):
