@@ -41,6 +41,7 @@ _WHOLE = ("grid", "extents", "lowerings")  # not by row
 _WORTH_SPLITTING = 4096  # configurations from which two smaller evaluations cost less than one
 
 
+_KEPT_ELEMENTS = 1 << 19  # 4 MiB a quantity
 _FEW = 1024  # configurations below which a call for all rows costs less than a loop over them
 
 Found = TypeVar("Found")
@@ -128,10 +129,16 @@ class KernelColumns:
         return {}
 
     def once(self, key: Hashable, make: Callable[[], Found]) -> Found:
-        """What ``make`` answered when this was first asked for; it must not depend on ``count``."""
+        """What ``make`` answers; it must not depend on ``count``.
+
+        It is asked once, unless there are so many kernels and configurations that its answers, one a
+        quantity and device, would fill the memory.
+        """
         found: Found | None = self._known.get(key)
         if found is None:
-            found = self._known[key] = make()
+            found = make()
+            if len(self.kind) * math.prod(self.grid or (1,)) <= _KEPT_ELEMENTS:
+                self._known[key] = found
         return found
 
     def counted(self, count: Array, **changes: Any) -> KernelColumns:
@@ -262,16 +269,27 @@ def weighted(weights: Array, rows: Array) -> Array:
     return total
 
 
-def latest(
-    known: dict[Hashable, Found], key: Hashable, make: Callable[[], Found], most: int = 4
-) -> Found:
-    """What ``make`` answered for a key; of those asked for last, so many are known."""
-    found = known.pop(key, None)
-    found = make() if found is None else found
-    known[key] = found  # the end
-    while len(known) > most:
-        del known[next(iter(known))]
-    return found
+class Recent:
+    """What was made last, under its key: so much of it as has at most ``most`` elements a quantity.
+
+    Not more, because every device keeps a dozen quantities or two of it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[Hashable, tuple[Any, int]] = {}
+
+    def get(self, key: Hashable, elements: int, make: Callable[[], Found]) -> Found:
+        """What ``make`` answered for the key the last time, if that is still here."""
+        found: Found
+        found, _ = self._known.pop(key, (None, 0))
+        if found is None:
+            found = make()
+        if elements <= self._most:
+            self._known[key] = (found, elements)  # the end
+        while sum(size for _, size in self._known.values()) > self._most:
+            del self._known[next(iter(self._known))]
+        return found
 
 
 def positive(*arrays: Array) -> bool:

@@ -6,6 +6,7 @@ The distinct kernels are found on the symbolic graph, once (`skeletons`); evalua
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,7 +19,7 @@ from characterize.columns import (
     Array,
     Grid,
     KernelColumns,
-    latest,
+    Recent,
     on_grid,
     spread,
     stacked,
@@ -89,31 +90,42 @@ def columns(graph: KernelGraph | Skeleton, values: Mapping[str, Any] | None = No
             Arrays of several dimensions are a grid, as ``numpy.ix_`` makes it; its configurations
             are counted through with the last axis running fastest.
     """
-    return Evaluation(values or {}, several=False).columns(graph)
+    return Evaluation(values or {}).columns(graph)
 
 
 class Evaluation:
     """Networks evaluated at the same sizes: kernels that several of them have are evaluated once.
 
     So are their times on a device (:meth:`KernelColumns.once`). Networks of more or fewer equal
-    layers differ in nothing but how often their kernels occur.
+    layers differ in nothing but how often their kernels occur. ``recent`` keeps what is shared.
     """
 
-    def __init__(self, values: Mapping[str, Any], *, several: bool = True) -> None:
-        self.binder, self.several = Binder(values), several
+    def __init__(self, values: Mapping[str, Any], recent: Recent | None = None) -> None:
+        self.binder, self._recent = Binder(values), recent
         self.grid: Grid = np.broadcast_shapes((1,), *(np.shape(v) for v in values.values()))
-        self._fused: dict[Any, _Fused] = {}
 
-    def key(self, frame: Skeleton) -> Hashable:
-        """Equal for networks that share what was evaluated."""
-        return frame.likeness if self.several else id(frame)  # of one network, nothing is shared
+    @property
+    def shares(self) -> bool:
+        """Whether networks that come after may have the same kernels."""
+        return self._recent is not None
+
+    def _fused(self, frame: Skeleton, bound: Bound) -> _Fused:
+        """The fused kernels: those of a network alike, if it was evaluated a short while ago."""
+        if self._recent is None:
+            return _evaluated(frame, self.binder, bound, self.grid)
+        elements = len(frame.rows) * math.prod(self.grid)
+        return self._recent.get(
+            (self.binder, frame.likeness),
+            elements,
+            lambda: _evaluated(frame, self.binder, bound, self.grid),
+        )
 
     def columns(self, graph: KernelGraph | Skeleton) -> Columns:
         """A fused network at these sizes."""
         frame = graph if isinstance(graph, Skeleton) else skeleton(graph)
         source, binder, grid = frame.graph.graph, self.binder, self.grid
         bound = Bound(source.values, binder)
-        found = latest(self._fused, self.key(frame), lambda: _fused(frame, binder, bound, grid))
+        found = self._fused(frame, bound)
         evaluated = found.evaluated
         folded = [source.operators[i] for i in frame.graph.folded]
         counts = [row.count for row in frame.rows]
@@ -144,10 +156,10 @@ class _Fused:
 
     evaluated: Sequence[Mapping[str, Any]]  # features, a row each
     kernels: KernelColumns
-    launched: dict[Any, tuple[KernelColumns, tuple[int, ...]]] = field(default_factory=dict)
+    launched: dict[Hashable, tuple[KernelColumns, tuple[int, ...]]] = field(default_factory=dict)
 
 
-def _fused(frame: Skeleton, binder: Binder, bound: Bound, grid: Grid) -> _Fused:
+def _evaluated(frame: Skeleton, binder: Binder, bound: Bound, grid: Grid) -> _Fused:
     evaluated = [evaluate(row, binder, bound) for row in frame.rows]
     return _Fused(evaluated, stack(frame, evaluated, grid))
 
@@ -164,9 +176,11 @@ class _Lowerings:
         """Columns of L launched kernels, and how many of each a fused kernel stands for."""
         launched = self.frame.launched(autocast=autocast, split_bias=split_bias)
         made = launched.skeleton
-        kernels, order = latest(
-            self.fused.launched, self.sizes.key(made), lambda: self._evaluate(made)
-        )
+        known = self.fused.launched
+        key = made.likeness if self.sizes.shares else id(made)
+        if key not in known:
+            known[key] = self._evaluate(made)
+        kernels, order = known[key]
         shares = np.zeros((len(self.frame.rows), len(made.rows)))
         for fused, row, count in launched.occurrences:
             shares[fused, row] += count / self.frame.rows[fused].count

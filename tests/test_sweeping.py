@@ -117,7 +117,7 @@ def test_what_topologies_share_is_what_each_of_them_has(family, stack):
 
 def test_kernels_that_several_topologies_have_are_evaluated_once():
     sizes = {"channels": np.array([8, 16]), "input_size": 32, "in_channels": 3, "batch": 4}
-    at = features.Evaluation(sizes)
+    at = features.Evaluation(sizes, columns.Recent(1000))
     found = {}
     for layers in (1, 3, 9):
         asked = subjects.subject("conv2d_stack", {"layers": layers}, 4)

@@ -176,7 +176,7 @@ def _best(space: Space, shelf: store.Store) -> list[list[Candidate]]:
     best: list[list[Candidate]] = [[] for _ in space.profiles]
     bar = [np.inf] * len(best)  # what a configuration's score must not exceed; threads read it
     waiting: deque[Future[list[list[Candidate]]]] = deque()
-    workers, before = workers_for(None), Latest()
+    workers, before = workers_for(None), Latest(len(best))
 
     def take(found: list[list[Candidate]]) -> None:
         for place, more in enumerate(found):

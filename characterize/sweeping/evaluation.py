@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from characterize import cautions, errors, features, session, store, symbols
 from characterize import projection as projections
-from characterize.columns import latest
+from characterize.columns import Recent
 from characterize.hardware import Profile, figure
 from characterize.projection import DeviceProjection
 from characterize.records import Bottleneck
@@ -25,6 +25,8 @@ _BOTTLENECKS = pa.array(
     [b.value for b in (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)]
 )
 _KEPT_BYTES = 31 << 20
+_KEPT_ELEMENTS = 1 << 20  # kernels x configurations x devices
+_SIZES = 2
 _CAUTIONS = pa.array(cautions.TEXTS)
 
 
@@ -54,8 +56,9 @@ Parts = tuple[tuple[Sizes, features.Skeleton], ...]
 class Latest(threading.local):
     """What a thread evaluated last: the next block may be of other topologies at the same sizes."""
 
-    def __init__(self) -> None:
-        self._known: dict[Any, features.Evaluation] = {}
+    def __init__(self, devices: int = 1) -> None:
+        self._recent = Recent(_KEPT_ELEMENTS // max(4, devices))
+        self._at: dict[Any, features.Evaluation] = {}
 
     def at(self, sizes: Sizes) -> features.Evaluation:
         """The evaluation at these sizes, which knows the networks that were evaluated before.
@@ -63,7 +66,11 @@ class Latest(threading.local):
         Of two sizes, as a block often has two templates: one for a batch of one, one for others.
         """
         key = tuple((n, v.tobytes() if isinstance(v, np.ndarray) else v) for n, v in sizes.items())
-        return latest(self._known, key, lambda: features.Evaluation(sizes), most=2)
+        found = self._at.pop(key, None) or features.Evaluation(sizes, self._recent)
+        self._at[key] = found
+        if len(self._at) > _SIZES:
+            del self._at[next(iter(self._at))]
+        return found
 
 
 @dataclass(frozen=True)

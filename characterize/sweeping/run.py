@@ -199,7 +199,7 @@ class _Run:
     ) -> None:
         self._space, self._sink, self._progress = space, sink, progress
         self._profiles, self._base = profiles, base
-        self._latest = evaluation.Latest()
+        self._latest = evaluation.Latest(len(profiles))
         self._begun = time.perf_counter()
         self.tally = Tally()
         self.resumed = 0
