@@ -189,6 +189,22 @@ def hold(name: str, known: Sequence[str], default: str) -> None:
         st.query_params[name] = value
 
 
+def hold_many(name: str, known: Sequence[str], default: Sequence[str] = ()) -> None:
+    """As :func:`hold`, for a control with any number of values."""
+    memory = f"{_WRITTEN}{name}"
+    if name not in st.session_state:
+        held = st.session_state.get(memory) or st.query_params.get_all(name) or default
+        st.session_state[name] = [value for value in held if value in known] or list(default)
+    values = st.session_state[name] = [v for v in st.session_state[name] if v in known]
+    st.session_state[memory] = values
+    texts = [] if values == list(default) else values
+    if texts != st.query_params.get_all(name):
+        if texts:
+            st.query_params[name] = texts
+        else:
+            del st.query_params[name]
+
+
 def notes() -> list[str]:
     """A sentence for each part of the URL that names nothing we have; said once a session.
 

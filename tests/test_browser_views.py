@@ -135,6 +135,25 @@ def test_measurements_are_held_against_projections_and_a_broken_file_is_answered
     expect(page.get_by_text("mine.csv lacks input_size")).to_be_visible()
 
 
+def test_a_filter_on_any_column_of_the_results_is_shared_as_a_link(visit):
+    visit()  # something is computed, and stored
+    page = visit("/results?stored.columns=latency_s&stored.columns=bottleneck")
+    field = page.get_by_role("spinbutton", name="Latency (s) to")
+    field.fill("0.0002")
+    field.press("Enter")
+    expect(page).to_have_url(re.compile(r"stored\.latency_s\.to=0\.0002"))
+    choice = page.get_by_role("combobox", name="Bottleneck")
+    choice.click()
+    page.get_by_role("option", name="launch", exact=True).click()
+    page.keyboard.press("Escape")  # or all but the list would be hidden from who asks for roles
+    expect(page).to_have_url(re.compile(r"stored\.bottleneck\.in=launch"))
+    settled(page)
+    told = page.get_by_text(re.compile(r"^\d+ of \d+ rows"))
+    other = visit(path_of(page))
+    assert other.get_by_role("spinbutton", name="Latency (s) to").input_value() == "0.0002"
+    assert other.get_by_text(re.compile(r"^\d+ of \d+ rows")).inner_text() == told.inner_text()
+
+
 @pytest.mark.parametrize("width", [390, 768])
 @pytest.mark.parametrize("path", ["/compare", "/sweep", "/validation"])
 def test_nothing_of_the_views_is_cut_off_on_a_narrow_screen(visit, path, width):

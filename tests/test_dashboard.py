@@ -414,7 +414,7 @@ def test_stored_rows_are_grouped_and_pivoted():
     assert next(iter(groups.columns)) == "Hardware"
     assert any(name.startswith("Latency (s) · conv2d_stack") for name in groups.columns)
     app.multiselect(key="stored.columns").set_value(["latency_s", "architecture"]).run()
-    app.number_input(key="_to.latency_s").set_value(0.0).run()
+    app.number_input(key="stored.latency_s.to").set_value(0.0).run()
     healthy(app)
     assert "0 of" in words(app)
 

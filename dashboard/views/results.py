@@ -6,15 +6,25 @@ import pandas as pd
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import exports, grouping, panels, queries, saving, state, tables
+from dashboard import (
+    exports,
+    grouping,
+    links,
+    panels,
+    queries,
+    saving,
+    state,
+    stored_links,
+    tables,
+)
 
 MOST = 2_000  # rows that are sent to the browser; more are filtered or downloaded
 FIELD_WIDTH = 160
 NONE = "-"
+READ = "_stored_link_read"
 GROUP_HELP = (
     "Of the rows above: a summary of one number, a row a group, and a column a value of another."
 )
-CHOICES = {"model": "Model", "hardware": "Device", "precision": "Precision", "stack": "Stack"}
 
 
 def everything() -> pd.DataFrame | None:
@@ -42,11 +52,11 @@ def browse(rows: pd.DataFrame) -> None:
 def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the models, devices, precisions and stacks asked for."""
     with st.grid(4, min_column_width=FIELD_WIDTH, gap="small"):
-        for column, label in CHOICES.items():
+        for column, label in stored_links.CHOICES.items():
             values = st.multiselect(
                 label,
-                sorted(rows[column].dropna().astype(str).unique()),
-                key=f"stored.{column}",
+                stored_links.values(rows, column),
+                key=stored_links.key(column),
                 bind="query-params",
                 placeholder="all",
             )
@@ -56,11 +66,12 @@ def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def more(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that pass filters on whatever other columns a person chooses."""
+    others = stored_links.others(rows)
+    links.hold_many(stored_links.COLUMNS, others)
     columns = st.multiselect(
         "Filter by other columns",
-        [column for column in rows if column not in CHOICES],
-        key="stored.columns",
-        bind="query-params",
+        others,
+        key=stored_links.COLUMNS,
         format_func=exports.heading,
         placeholder="any column",
     )
@@ -70,12 +81,26 @@ def more(rows: pd.DataFrame) -> pd.DataFrame:
         for column in columns:
             label = exports.heading(column)
             if grouping.is_number(rows, column):
-                low = st.number_input(f"{label} from", value=None, key=f"_from.{column}")
-                high = st.number_input(f"{label} to", value=None, key=f"_to.{column}")
+                low, high = (
+                    st.number_input(
+                        f"{label} {end}",
+                        value=None,
+                        format="%.6g",
+                        key=stored_links.key(column, end),
+                        bind="query-params",
+                        placeholder="any",
+                    )
+                    for end in stored_links.ENDS
+                )
                 rows = grouping.narrowed(rows, {}, {column: (low, high)})
             else:
-                known = sorted(rows[column].dropna().astype(str).unique())
-                values = st.multiselect(label, known, key=f"_any.{column}", placeholder="all")
+                values = st.multiselect(
+                    label,
+                    stored_links.values(rows, column),
+                    key=stored_links.key(column, stored_links.IN),
+                    bind="query-params",
+                    placeholder="all",
+                )
                 rows = grouping.narrowed(rows, {column: values}, {})
     return rows
 
@@ -83,34 +108,25 @@ def more(rows: pd.DataFrame) -> pd.DataFrame:
 def group(rows: pd.DataFrame) -> None:
     """One row a group, if asked for one column a value of another."""
     columns = list(rows)
+    measures = grouping.numbers(rows)
+    links.hold_many(stored_links.BY, columns, ["hardware"])
+    links.hold(stored_links.MEASURE, measures, "latency_s")
     with st.grid(4, min_column_width=FIELD_WIDTH, gap="small"):
-        by = st.multiselect(
-            "Group by",
-            columns,
-            default=["hardware"],
-            key="stored.by",
-            bind="query-params",
-            format_func=exports.heading,
-        )
+        by = st.multiselect("Group by", columns, key=stored_links.BY, format_func=exports.heading)
+        free = [NONE, *(column for column in columns if column not in by)]
+        links.hold(stored_links.ACROSS, free, NONE)
         across = st.selectbox(
             "Across",
-            [NONE, *(column for column in columns if column not in by)],
-            key="stored.across",
-            bind="query-params",
+            free,
+            key=stored_links.ACROSS,
             format_func=lambda each: "nothing" if each == NONE else exports.heading(each),
             help="Each of its values becomes a column.",
         )
-        measures = grouping.numbers(rows)
         measure = st.selectbox(
-            "Measure",
-            measures,
-            index=measures.index("latency_s"),
-            key="stored.measure",
-            bind="query-params",
-            format_func=exports.heading,
+            "Measure", measures, key=stored_links.MEASURE, format_func=exports.heading
         )
         summary = st.selectbox(
-            "Summary", grouping.SUMMARIES, key="stored.summary", bind="query-params"
+            "Summary", grouping.SUMMARIES, key=stored_links.SUMMARY, bind="query-params"
         )
     if not by:
         st.info("Choose at least one column to group by.", icon=":material/table_rows:")
@@ -143,7 +159,7 @@ def group(rows: pd.DataFrame) -> None:
 def ask() -> None:
     statement = st.text_area(
         "A query in SQL over the table “results”",
-        key="stored.sql",
+        key=stored_links.SQL,
         placeholder="SELECT hardware, min(latency_s) FROM results GROUP BY hardware ORDER BY 2",
         help="DuckDB's SQL. Statements that write or reach for files are refused.",
         bind="query-params",
@@ -160,10 +176,26 @@ def ask() -> None:
     saving.downloads(found, "query", name="characterize_query", request={"sql": statement})
 
 
+def not_followed(rows: pd.DataFrame) -> list[str]:
+    """What a link says that these rows cannot show; said once a session."""
+    if st.session_state.get(READ):
+        return []
+    st.session_state[READ] = True
+    link = {name: st.query_params.get_all(name) for name in st.query_params}
+    found = stored_links.wrong(rows, link)
+    for name in found:  # those that no control takes would stay
+        kept = [text for text in link[name] if not stored_links.wrong(rows, {name: [text]})]
+        st.query_params[name] = kept
+    return list(found.values())
+
+
 st.title("What has been computed so far?", anchor=False)
-for note in state.begin("results", []):
-    st.warning(note, icon=":material/link_off:")
+notes = state.begin("results", [])
 stored = everything()
+if stored is not None and not stored.empty:
+    notes += not_followed(stored)
+for note in notes:
+    st.warning(note, icon=":material/link_off:")
 if stored is not None and stored.empty:
     st.info(
         "Nothing yet. Every result that Tune or the command line computes is kept and shown here.",
