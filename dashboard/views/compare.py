@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 import streamlit as st
@@ -130,21 +130,17 @@ def multiples(cells: Columns, quantity: Quantity) -> list[str]:
     """A chart a network; returns the keys of the charts."""
     keys = []
     spread = readable.spread([*cells["low"], *cells["high"]])
-    with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
-        parts = compare_rows.apart(cells, compare_rows.VALUE_ENDS)
-        for index, (name, part) in enumerate(parts):
-            with st.container(border=True, gap="xsmall"):
-                st.markdown(f"**{name}**")
-                keys.append(f"compare.multiple.{index}")
-                panels.draw(
-                    charts_compare.multiple,
-                    part,
-                    quantity.title,
-                    quantity.unit,
-                    spread=spread,
-                    key=keys[-1],
-                    alt_text=f"{quantity.title} of {name} by device",
-                )
+    for name, key, part in cards("multiple", compare_rows.apart(cells, compare_rows.VALUE_ENDS)):
+        keys.append(key)
+        panels.draw(
+            charts_compare.multiple,
+            part,
+            quantity.title,
+            quantity.unit,
+            spread=spread,
+            key=key,
+            alt_text=f"{quantity.title} of {name} by device",
+        )
     return keys
 
 
@@ -155,20 +151,22 @@ def frontiers(points: Columns) -> list[str]:
         "Left is fast, down is frugal. A line joins the devices that are worth having for a network: "
         "nothing else is both faster and more frugal. Those off the line are always beaten."
     )
+    parts = compare_rows.apart(points, compare_rows.FRONTIER_ENDS)
+    for name, key, part in cards("frontier", parts):
+        keys.append(key)
+        alt_text = f"Energy against latency of {name}"
+        panels.draw(charts_compare.frontier, part, key=key, alt_text=alt_text)
+        st.caption(compare_rows.frontier_takeaway(part))
+    return keys
+
+
+def cards(kind: str, parts: Sequence[tuple[str, Columns]]) -> Iterator[tuple[str, str, Columns]]:
+    """A card a network, while it is written into: its name, the key of its chart, its rows."""
     with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
-        parts = compare_rows.apart(points, compare_rows.FRONTIER_ENDS)
         for index, (name, part) in enumerate(parts):
             with st.container(border=True, gap="xsmall"):
                 st.markdown(f"**{name}**")
-                keys.append(f"compare.frontier.{index}")
-                panels.draw(
-                    charts_compare.frontier,
-                    part,
-                    key=keys[-1],
-                    alt_text=f"Energy against latency of {name}",
-                )
-                st.caption(compare_rows.frontier_takeaway(part))
-    return keys
+                yield name, f"compare.{kind}.{index}", part
 
 
 @st.fragment
