@@ -560,7 +560,7 @@ def test_a_store_that_cannot_be_opened_is_one_sentence(capsys, monkeypatch, tmp_
 def test_the_dashboard_is_streamlit_on_the_installed_app():
     options = SimpleNamespace(port="9000", address=None, headless=True)
     command = dashboard.command(options)  # type: ignore[arg-type]
-    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
+    assert command[:4] == [sys.executable, "-m", "dashboard.serve", "run"]
     assert command[5:] == [
         "--server.port",
         "9000",

@@ -489,3 +489,15 @@ def test_the_first_paint_loads_no_torch(fresh_store):
         cwd=ROOT,
     )
     assert run.stdout.splitlines()[-1] == "False"
+
+
+def test_the_server_reads_ahead_what_the_first_visitor_will_need():
+    code = """
+        import sys
+        from dashboard import serve
+        assert "altair" not in sys.modules and "pandas" not in sys.modules
+        serve.read_ahead().join()
+        assert {*serve.LIBRARIES} <= {*sys.modules}, {*serve.LIBRARIES} - {*sys.modules}
+        assert not [name for name in sys.modules if name.startswith("dashboard.q")]
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=ROOT)

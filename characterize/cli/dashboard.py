@@ -47,7 +47,7 @@ def command(arguments: argparse.Namespace) -> list[str]:
         "--server.showEmailPrompt": "false",
     }
     given = [part for name, value in options.items() if value for part in (name, value)]
-    return [sys.executable, "-m", "streamlit", "run", str(app()), *given]
+    return [sys.executable, "-m", "dashboard.serve", "run", str(app()), *given]
 
 
 def app() -> Path:
