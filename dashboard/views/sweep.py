@@ -21,19 +21,17 @@ from dashboard import (
     readable,
     saving,
     state,
+    sweep_controls,
     sweep_panels,
     sweep_rows,
     sweeps,
 )
 from dashboard.queries import Network
-from dashboard.readable import ENERGY, LATENCY, Quantity
-from dashboard.sweep_rows import MEASURES
+from dashboard.readable import Quantity
 
 RESULTS = "sweep"
-CHOSEN, FAMILY, DEVICE = "sweep.id", "sweep.family", "sweep.device"  # in the URL
-SHOWN = ("Heatmap", "Lines", "Frontier")
+CHOSEN, FAMILY = "sweep.id", "sweep.family"  # in the URL
 OF = ("best", "median", "share")
-ALL = "all"
 JOB, GO = "_sweep_job", "_sweep_go"
 
 
@@ -131,15 +129,15 @@ def answer(sweep: Kept, found: questions.Rows) -> None:
     st.header("Budgets", anchor="budgets")
     asked = sweep_panels.budgets(sweep)
     axes = sweep_rows.several(sweep.description)
-    show, device, quantity = picture_controls(sweep)
-    where: dict[str, Any] = {} if device == ALL else {"hardware": device}
+    show, device, quantity = sweep_controls.picture(sweep)
+    where: dict[str, Any] = {} if device == sweep_controls.ALL else {"hardware": device}
     with st.container(border=True, gap="xsmall"), sorting(sweep, show, device, quantity, axes):
         if show == "Frontier" or not axes:
-            against = second(quantity)
+            against = sweep_controls.second(quantity)
             met = sweep_panels.scatter(found, quantity, against, axes, asked, where)
         else:
             met = over_axes(show, found, axes, quantity, asked, where)
-    total = len(found) if device == ALL else len(found.where(**where))
+    total = len(found) if device == sweep_controls.ALL else len(found.where(**where))
     st.caption(
         f"**{met:,}** of {total:,} rows are within the budgets. Click a mark to look at it; a double "
         "click lets go of it."
@@ -156,42 +154,6 @@ def sorting(sweep: Kept, *picture: Any) -> AbstractContextManager[None]:
     axes = [st.session_state.get(name) for name in ("sweep.x", "sweep.y", "sweep.against")]
     first = sweeps.first_time((sweep.key, *map(str, picture), *axes))
     return st.spinner("Sorting the rows of the sweep") if first else nullcontext()
-
-
-def picture_controls(sweep: Kept) -> tuple[str, str, Quantity]:
-    devices = queries.devices()
-    links.hold(DEVICE, [ALL, *sweep.hardware], ALL)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        show = st.segmented_control(
-            "Show as", SHOWN, default=SHOWN[0], required=True, key="sweep.show", bind=controls.BOUND
-        )
-        title = st.selectbox(
-            "Measure", list(MEASURES), key="sweep.of", bind=controls.BOUND, width=150
-        )
-        device = st.selectbox(
-            "On",
-            [ALL, *sweep.hardware],
-            key=DEVICE,
-            format_func=lambda n: (
-                "all devices" if n == ALL else controls.device_label(devices.get(n), n)
-            ),
-            width=260,
-        )
-    return str(show), device, MEASURES[title]
-
-
-def second(quantity: Quantity) -> Quantity:
-    others = [title for title, each in MEASURES.items() if each is not quantity]
-    usual = (LATENCY if quantity is ENERGY else ENERGY).title
-    title = st.selectbox(
-        "Against",
-        others,
-        index=others.index(usual),
-        key="sweep.against",
-        bind=controls.BOUND,
-        width=150,
-    )
-    return MEASURES[title]
 
 
 def over_axes(
