@@ -3,7 +3,8 @@
     python -m benchmarks.dashboard_speed                     all of it, into benchmarks/results/
     python -m benchmarks.dashboard_speed --steps 8 --case "Tune, 3 layers" --output -
 
-The floor is a bare Streamlit app, one slider and one line of text, measured in the same run. A step
+The floor is a bare Streamlit app, one slider and one line of text, measured in the same run; beside it
+a page of a slider and four small charts, as one writes it first. A step
 is timed in the page, from the key to the frame that first shows the changed text (of the bare app)
 or the last of the charts that change. Every step goes to a value that was not shown before; the first
 step of each slider, which evaluates all its stops, warms up. The server's share is the whole run of
@@ -45,6 +46,15 @@ import pandas as pd
 import streamlit as st
 frame = pd.DataFrame({"x": range(8), "y": range(8)})
 st.altair_chart(alt.Chart(frame).mark_point().encode(x="x:Q", y="y:Q"))
+"""
+NAIVE: Final = """
+import altair as alt
+import pandas as pd
+import streamlit as st
+value = st.slider("Value", 0, 1000, 10)
+for name in "abcd":
+    frame = pd.DataFrame({"x": range(8), "y": [value * (1 + x % 3) for x in range(8)]})
+    st.altair_chart(alt.Chart(frame, title=name).mark_bar().encode(x="x:O", y="y:Q"))
 """
 PINS: Final = "".join(
     f'&pin={{"name":"{name}","model":"conv2d_stack","set":{{"layers":{layers}}},"batch":1,'
@@ -198,6 +208,7 @@ def measure(
     page.wait_for_timeout(1500)
     found = list(steps(page, sliders, count, times))
     context.close()
+    print(f"{name}: {statistics.median(each[0] for each in found):.0f} ms", flush=True)
     return Case(
         name,
         [each[0] for each in found],
@@ -286,7 +297,7 @@ def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", choices=[*CASES], action="append")
-    parser.add_argument("--steps", type=int, default=60, help="timed steps a page")
+    parser.add_argument("--steps", type=int, default=24, help="timed steps a page")
     parser.add_argument("--first-visits", type=int, default=5)
     parser.add_argument("--output", type=Path, default=RESULTS, help="'-' prints only")
     asked = parser.parse_args()
@@ -300,18 +311,22 @@ def main() -> None:
 def run(folder: Path, names: Sequence[str], count: int, visits: int) -> str:
     """All measurements; ``folder`` holds the bare apps, the store and the server's times."""
     bare, bare_chart, times = folder / "bare.py", folder / "bare_chart.py", folder / "times.txt"
+    naive = folder / "naive.py"
     bare.write_text(BARE)
+    naive.write_text(NAIVE)
     bare_chart.write_text(BARE_CHART)
     times.write_text("")
     os.environ["TIMES"] = str(times)
     os.environ["CHARACTERIZE_STORE"] = str(folder / "store.duckdb")
     with contextlib.ExitStack() as stack:
         floor = stack.enter_context(served(bare, "benchmarks.timed_server"))
+        four = stack.enter_context(served(naive, "benchmarks.timed_server"))
         ours = stack.enter_context(served(APP, "benchmarks.timed_server"))
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         found = measure(browser, "Bare", floor, ["Value"], count, times)
-        cases = [
+        cases = [measure(browser, "A slider and four charts", four, ["Value"], count, times)]
+        cases += [
             measure(browser, name, ours + CASES[name][0], CASES[name][1], count, times)
             for name in names
         ]
