@@ -113,7 +113,7 @@ def _choices(options: Sequence[str]) -> Quantity:
             key=OF,
             bind="query-params",
             width=230,
-            help="Auto follows the slider that was moved last.",
+            help=f"{HELP} Auto follows the slider that was moved last.",
         )
         title = st.segmented_control(
             "Quantity",

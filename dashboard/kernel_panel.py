@@ -23,8 +23,8 @@ HELP: Final = (
 )
 
 
-def share_of(fragment: str) -> None:
-    """Choose time or energy; only ``fragment`` is made again."""
+def share_of() -> None:
+    """Choose time or energy."""
     st.segmented_control(
         "Share of",
         list(SHARES),
@@ -32,7 +32,7 @@ def share_of(fragment: str) -> None:
         required=True,
         key=OF,
         bind="query-params",
-        on_change=lambda: st.rerun(fragment),
+        help=HELP,
     )
 
 

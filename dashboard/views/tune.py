@@ -212,7 +212,7 @@ def say(found: Found) -> None:
 @st.fragment(key="kernels")
 def kernels() -> None:
     found = shown()
-    kernel_panel.share_of("kernels")
+    kernel_panel.share_of()
     first = pins.pinned()[:1]
     kernel_panel.bars(found.network, found.focus, first[0].network if first else None)
 
