@@ -44,6 +44,8 @@ PIN: Final = (
 VIEWS: Final = {
     "tune": "/",
     "tune_pinned": f"/?conv2d_stack.layers=8&conv2d_stack.channels=64&batch=8&pin={PIN}",
+    "tune_kernels": "/?tune.show=Where it goes",
+    "tune_table": "/?tune.show=All figures",
     "compare": "/compare",
     "compare_frontiers": "/compare?compare.beside=Energy against latency&compare.of=Speedup",
     "layers": "/layers?model=unet",
@@ -155,7 +157,7 @@ def take(browser: Browser, address: str, theme: str, width: int, target: Path) -
     height = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(900, int(height))})
     settled(page)
-    page.screenshot(path=target)
+    page.screenshot(path=target, timeout=120_000)  # tall ones take long on a machine that is busy
     page.close()
 
 

@@ -29,7 +29,8 @@ from dashboard.encodings import (
 ROW_STEP: Final = 30  # pixels a device: a mark and its label, also under a thumb
 RATIO: Final = "×"
 BAND_OPACITY: Final = 0.32
-GHOST_OPACITY: Final = 0.75
+PATH_OPACITY: Final = 0.75
+REST_OPACITY: Final = 0.8  # of what is no kernel but the sum of others; any less would be too pale
 
 PICK: Final = "pick"  # the selection of a bar
 
@@ -112,10 +113,8 @@ def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> 
     )
     band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6)
     # without pins these are empty, and an empty mark has no name to be read out: the table has them
-    path = base.mark_rule(strokeDash=[3, 3], opacity=GHOST_OPACITY, aria=False)
-    ghost = base.mark_point(
-        filled=False, size=110, strokeWidth=2, opacity=GHOST_OPACITY, aria=False
-    )
+    path = base.mark_rule(strokeDash=[3, 3], opacity=PATH_OPACITY, aria=False)
+    ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=1.0, aria=False)
     letter = base.mark_text(dy=-11, fontSize=10, fontWeight="bold", aria=False)
     mark = base.mark_point(filled=True, size=150, opacity=1.0)
     return [
@@ -171,7 +170,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     bars = base.mark_bar(height=16, cornerRadiusEnd=4, cursor="pointer").encode(
         color=colour("bottleneck", palette.BOTTLENECKS),
         # the sum of the others is no kernel
-        opacity=alt.when("datum.rest").then(alt.value(0.55)).otherwise(alt.value(1.0)),
+        opacity=alt.when("datum.rest").then(alt.value(REST_OPACITY)).otherwise(alt.value(1.0)),
     )
     texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         text="end_text:N", color=reference()

@@ -94,7 +94,7 @@ def _marks(base: alt.Chart) -> list[alt.Chart]:
     }
     inside: alt.Chart = (
         base.transform_filter("datum.inside")
-        .mark_point(filled=True, size=55, opacity=0.85)
+        .mark_point(filled=True, size=55, opacity=1)
         .encode(**shown)
     )
     outside: alt.Chart = (

@@ -18,6 +18,7 @@ from dashboard import (
     palette,
     panels,
 )
+from tests.test_theme import THEME, contrast
 
 NOTHING = pd.DataFrame()
 CHARTS = {
@@ -58,8 +59,42 @@ def test_text_has_the_colour_that_is_made_for_text(name):
             assert is_reference or on_cell == encodings.ON_COLOUR.format(field="value")
 
 
+def blended(colour, background, opacity):
+    channels = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (colour, background)]
+    return "#" + "".join(
+        f"{round(opacity * x + (1 - opacity) * y):02X}" for x, y in zip(*channels, strict=True)
+    )
+
+
+def least_opacity(layer):
+    """Of the marks of a layer, 1 where none is set."""
+    said = layer["encoding"].get("opacity", layer["mark"].get("opacity", 1))
+    if not isinstance(said, dict):
+        return said
+    conditions = said.get("condition", [])
+    cases = [said, *(conditions if isinstance(conditions, list) else [conditions])]
+    return min(case["value"] for case in cases if "value" in case)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", CHARTS)
+def test_marks_stand_out_from_the_page_also_where_they_are_paler(name, mode):
+    colours = dict(zip(palette.DOMAIN, THEME[mode]["chartCategoricalColors"], strict=True))
+    background = THEME[mode]["backgroundColor"]
+    for layer in CHARTS[name].to_dict()["layer"]:
+        field = layer["encoding"].get("color", {}).get("field")
+        if layer["mark"]["type"] == "point" or field == "bottleneck":
+            shown = palette.BOTTLENECKS if field == "bottleneck" else palette.ARCHITECTURES
+            opacity = least_opacity(layer)
+            for each in shown if opacity else ():  # 0: there to make room
+                assert contrast(blended(colours[each], background, opacity), background) >= 3.0, (
+                    each
+                )
+
+
 def test_every_chart_of_a_page_says_how_its_axes_and_legends_are_written():
     made = panels._specification(charts.devices, "Latency", "s", spread="decades")
+    assert made["config"]["mark"] == {"opacity": 1}  # Vega-Lite's own is 0.7 for points
     for part in ("axis", "legend"):
         for what in ("labelColor", "titleColor"):
             assert set(re.findall("#[0-9A-F]{6}", str(made["config"][part][what]))) == set(
