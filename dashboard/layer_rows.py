@@ -296,7 +296,7 @@ def _words(group: Group, summed: Mapping[str, Any], whole: float) -> dict[str, A
         "label": name if single else f"{OPEN}{name}",
         "detail": f"{share:.1%} · {bound} · {summed['pattern']}"
         if single
-        else f"{share:.1%} · mostly {bound} · {group.size} kernels",
+        else f"{share:.1%} · {bound} · {group.size} kernels",
         "name": f"{name} ({place})",
         "module": summed["module"] if single else group.path,
         "pattern": summed["pattern"] if single else f"{group.size} kernels",

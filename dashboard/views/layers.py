@@ -198,8 +198,8 @@ def drawn(found: Anatomy, kernels: Columns, pin: str) -> None:
     frame, ranks = layer_rows.graph(kernels, groups, found.edges, pin)
     layer_panels.graph(frame, ranks, len(groups), GRAPH, lambda: picked_box(kernels), pin)
     st.caption(
-        "Data flows down; the strip in a box is its share of the time. Click a box with ▸ to open "
-        "it, a kernel to have it explained."
+        "Data flows down; the strip in a box is its share of the time, its colour what binds most of "
+        "that. Click a box with ▸ to open it, a kernel to have it explained."
     )
 
 
