@@ -92,28 +92,38 @@ def projection_rates(small: bool) -> dict[str, float]:
 
     Of each device, and of all four on the same columns; all that a new process does once is in it.
     """
-    from characterize import hardware, projection, sweeping
+    from characterize import hardware, sweeping
     from characterize.cli import ranges
     from characterize.sweeping import evaluation
 
     axes = {name: ranges.values(text) for name, text in (SMALL[0] if small else AXES).items()}
     space = sweeping.grid("conv2d_stack", axes, ranges.values(SMALL[1] if small else BATCH))
     planned = [evaluation.plan(block, space.family, None) for block in space.blocks()]
-    latest = evaluation.Latest()
     profiles = hardware.select(DEVICES)
-    spent = dict.fromkeys(["columns", *DEVICES], 0.0)
+    whole, latest = dict.fromkeys(["columns", *DEVICES], 0.0), evaluation.Latest()
     for plan in planned:
-        for sizes, frame in plan.parts:
-            begun = time.thread_time()
-            columns = latest.at(sizes).columns(frame)
-            for name, profile in zip(DEVICES, profiles, strict=True):
-                before = time.thread_time()
-                projection.project_columns(columns, profile, "auto", plan.block.stack)
-                spent[name] += time.thread_time() - before
-            spent["columns"] += time.thread_time() - begun
-    # "columns" includes the devices: what making the columns takes is the rest
-    rates = {name: space.configurations / seconds for name, seconds in spent.items()}
-    return {**rates, "all": len(DEVICES) * space.configurations / spent["columns"]}
+        _spend(whole, plan, latest, profiles)
+    alone = dict.fromkeys(["columns", *DEVICES], 0.0)
+    for plan in planned:
+        _spend(alone, plan, evaluation.Latest(), profiles)  # which knows of no other depth
+    rates = {name: space.configurations / seconds for name, seconds in whole.items()}
+    rates["all"] = len(DEVICES) * space.configurations / sum(whole.values())
+    rates["alone"] = len(DEVICES) * space.configurations / sum(alone.values())
+    return rates
+
+
+def _spend(spent: dict[str, float], plan: Any, latest: Any, profiles: Sequence[Any]) -> None:
+    """Add up seconds of a block: of its columns, and of each device on them."""
+    from characterize import projection
+
+    for sizes, frame in plan.parts:
+        begun = time.thread_time()
+        columns = latest.at(sizes).columns(frame)
+        spent["columns"] += time.thread_time() - begun
+        for name, profile in zip(DEVICES, profiles, strict=True):
+            before = time.thread_time()
+            projection.project_columns(columns, profile, "auto", plan.block.stack)
+            spent[name] += time.thread_time() - before
 
 
 # the others
@@ -200,6 +210,10 @@ def markdown(
         "|---|---:|",
         *(f"| {name} | {rates[name] / 1e6:.2f} M |" for name in DEVICES),
         f"| all four, and the columns they share | {rates['all'] / 1e6:.2f} M |",
+        f"| the same, each depth by itself | {rates['alone'] / 1e6:.2f} M |",
+        "",
+        "Over the whole space, with all that a new process does once. Networks of different depth share",
+        "times of their kernels; in the last line they do not.",
         "",
         "A counter is looped over configurations of the same space and answers for each how many operations",
         f"it has. Ours takes {each * 1e6:.1f} µs a configuration (cold, the whole process) and answers",

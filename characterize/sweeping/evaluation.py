@@ -253,7 +253,14 @@ def table(
         "uncounted": columns.uncounted,
         "cautions": pa.DictionaryArray.from_arrays(pa.array(device.caution_flags), _CAUTIONS),
     }
-    return pa.table({name: _column(value, length) for name, value in filled.items()})
+    arrays = {name: _column(value, length) for name, value in filled.items()}
+    return pa.Table.from_arrays(list(arrays.values()), schema=_schema(arrays, figures))
+
+
+def _schema(arrays: Mapping[str, pa.Array], figures: Sequence[str]) -> pa.Schema:
+    """The same on every device. Parquet takes half as long to write a column that has no gaps."""
+    gaps = {"fits", *figures, *(n for n, array in arrays.items() if array.null_count)}
+    return pa.schema([pa.field(n, array.type, n in gaps) for n, array in arrays.items()])
 
 
 def _whole(values: Any) -> Any:

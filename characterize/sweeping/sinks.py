@@ -157,7 +157,7 @@ class Parts:
                 partial,
                 tables[0].schema,
                 compression="lz4",
-                use_dictionary=_LOW,
+                use_dictionary=_few_values(tables[0].schema),
                 write_statistics=[name for name in tables[0].column_names if name not in _SPREAD],
             ) as writer:
                 for table in tables:
@@ -181,8 +181,8 @@ _SPREAD = {
     "energy_static_j", "energy_dynamic_j", "power_w", "speedup",
 }  # fmt: skip
 
-# columns with few distinct values; the others are cheaper written plainly
-_LOW = [
-    "model", "family", "precision", "stack", "hardware", "architecture", "confidence", "bottleneck",
-    "kernels", "uncounted", "cautions",
-]  # fmt: skip
+
+def _few_values(schema: pa.Schema) -> list[str]:
+    """Columns with few distinct values; the others are cheaper written plainly."""
+    texts = [column.name for column in schema if pa.types.is_dictionary(column.type)]
+    return [*texts, "kernels", "uncounted"]
