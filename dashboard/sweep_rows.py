@@ -87,28 +87,40 @@ def tiles(cells: pd.DataFrame, of: str, quantity: Quantity, axes: tuple[str, str
     """
     unit = "" if of == "share" else quantity.unit
     value = cells[of].where(cells["feasible"] > 0)
-    xs, ys = _spans(cells["x"], cells["x_to"]), _spans(cells["y"], cells["y_to"])
-    ids = [
-        _cell_id(dict(zip(axes, pair, strict=True)))
-        for pair in zip(
-            _pairs(cells["x"], cells["x_to"]), _pairs(cells["y"], cells["y_to"]), strict=True
-        )
-    ]
+    ends = ("x", "x_to", "y", "y_to")
+    fixed = _grid_of_cells(axes, *(tuple(cells[end].tolist()) for end in ends))
     return pd.DataFrame(
         {
-            "id": ids,
-            "x": xs,
-            "y": ys,
-            "x_order": cells["x"].rank(method="dense") if _is__said(cells["x"]) else xs,
-            "y_order": -cells["y"].rank(method="dense") if _is__said(cells["y"]) else ys,
+            **fixed,
             "value": value,
-            "text": [f"{v:.0%}" if of == "share" else _said(v, unit) for v in value],
-            "best_text": [_said(v, quantity.unit) for v in cells["best"]],
-            "worst_text": [_said(v, quantity.unit) for v in cells["worst"]],
+            "text": [f"{v:.0%}" if of == "share" else _said(v, unit) for v in value.tolist()],
+            "best_text": [_said(v, quantity.unit) for v in cells["best"].tolist()],
+            "worst_text": [_said(v, quantity.unit) for v in cells["worst"].tolist()],
             "feasible_text": _of(cells["feasible"], cells["rows"]),
             "outside": cells["feasible"] == 0,
         }
     )
+
+
+@functools.lru_cache(maxsize=32)
+def _grid_of_cells(
+    axes: tuple[str, str],
+    x: tuple[Any, ...],
+    x_to: tuple[Any, ...],
+    y: tuple[Any, ...],
+    y_to: tuple[Any, ...],
+) -> dict[str, Any]:
+    """Where cells are and what they are called: the same whatever the budgets are."""
+    columns = [pd.Series(each) for each in (x, x_to, y, y_to)]
+    xs, ys = _spans(*columns[:2]), _spans(*columns[2:])
+    pairs = zip(_pairs(*columns[:2]), _pairs(*columns[2:]), strict=True)
+    return {
+        "id": [_cell_id(dict(zip(axes, pair, strict=True))) for pair in pairs],
+        "x": xs,
+        "y": ys,
+        "x_order": columns[0].rank(method="dense") if _is_number(columns[0]) else xs,
+        "y_order": -columns[2].rank(method="dense") if _is_number(columns[2]) else ys,
+    }
 
 
 def curves(
@@ -199,7 +211,7 @@ def _architecture(devices: Mapping[str, Any], name: Any) -> str:
     return devices[name].architecture if name in devices else "reference"
 
 
-def _is__said(values: pd.Series) -> bool:
+def _is_number(values: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(values.dtype)) and values.dtype != bool
 
 
