@@ -30,13 +30,14 @@ def measurements() -> Measurements | None:
     options = [SHIPPED, UPLOADED] if own else [SHIPPED]
     links.hold(ORIGIN, options, SHIPPED)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        origin = st.segmented_control(
-            "Measurements", options, key=ORIGIN, required=True, format_func=str.capitalize
-        )
+        if own:  # or there is nothing to choose
+            st.segmented_control(
+                "Measurements", options, key=ORIGIN, required=True, format_func=str.capitalize
+            )
         validation_panels.upload(show_uploaded)
         panels.glossary()
         saving.menu()
-    if origin == UPLOADED:
+    if st.session_state[ORIGIN] == UPLOADED:
         return own
     try:
         return validations.shipped()
