@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -215,7 +216,8 @@ def test_a_killed_sweep_leaves_whole_parts_only(monkeypatch):
         real, count = sinks.Parts.write, []
         def write(self, index, tables, tally):
             if len(count) == 3:
-                (self.folder / "part-9999999.4711.partial").write_bytes(b"half a part")
+                for writer in (os.getpid(), os.getppid()):  # who started it lives on, and writes too
+                    (self.folder / f"part-9999999.{writer}.partial").write_bytes(b"half a part")
                 os.kill(os.getpid(), 9)
             count.append(index)
             real(self, index, tables, tally)
@@ -230,6 +232,10 @@ def test_a_killed_sweep_leaves_whole_parts_only(monkeypatch):
     done = sweeping.sweep_to(
         sweeping.grid("mlp", {"width": range(8, 72)}, 4), hardware=["reference_cpu"]
     )
+    place = sweeping.find(done.key).folder
+    assert [file.name for file in place.glob("*.partial")] == [
+        f"part-9999999.{os.getpid()}.partial"
+    ]
     assert done.resumed == 28  # 64 widths in seven runs: 10 + 9 + 9 in the first three
     rows = sweeping.frame(sweeping.find(done.key), "SELECT * FROM sweep ORDER BY width")
     whole = ch.sweep("mlp", width=range(8, 72), batch=4, hardware=["reference_cpu"])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -134,6 +136,15 @@ class Parts:
         except OSError as error:
             msg = f"The sweep cannot be kept in {folder}: {error.strerror}."
             raise StoreError(msg) from error
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Delete what writers that are no more left half-written."""
+        for partial in self.folder.glob("*.partial"):
+            writer = _WRITER.search(partial.name)
+            if writer is not None and not _runs(int(writer[1])):
+                with suppress(OSError):
+                    partial.unlink()
 
     def _tally_file(self, index: int) -> Path:
         return self.folder / f"block-{index:07d}.json"
@@ -172,6 +183,23 @@ class Parts:
 
     def close(self) -> None:
         """Nothing to finish: every part is whole."""
+
+
+# the end of a name that a part is written under
+_WRITER = re.compile(r"^[^.]+\.(\d+)\.partial$")
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process of this machine may still be writing."""
+    if os.name == "nt":  # where a signal would end it, and a file that is open cannot be deleted
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 # columns of numbers all over their range: bounds of a part would say nothing
