@@ -21,6 +21,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results" / "scale_rates.md"
 DEVICES = ["intel_i9_10940x", "nvidia_rtx_4090", "google_tpu_v4", "stillwater_kpu_t256"]
 CORES = 10_000
+CLUSTER = 500  # of them, that one scheduler serves
 CONFIGURATIONS = 1e9
 PER_PART = 1 << 16  # configurations of a family in a part
 PER_CHUNK = 32  # models in a part
@@ -187,7 +188,27 @@ Processor time of one core, Python {platform.python_version()}, {devices} device
 | a billion x {devices} devices on {CORES:,} cores | one family (templates) | as many different networks |
 | :-- | --: | --: |
 {extrapolated}
+
+{_a_million(rates)}
 """
+
+
+def _a_million(rates: Rates) -> str:
+    """A run of a million networks, of which a billion is a thousand, on one cluster."""
+    task_s = PER_CHUNK * rates.small_trace_s
+    rows = CLUSTER / rates.small_trace_s * len(DEVICES)
+    lines = {
+        f"a task of {PER_CHUNK} networks": f"{task_s:.2f} s",
+        "cores that one scheduler keeps busy": f"{task_s / rates.task_s:,.0f}",
+        "its scheduler": f"{1e6 / PER_CHUNK * rates.task_s:.0f} s",
+        "its cores": f"{1e6 * rates.small_trace_s / CLUSTER:.0f} s",
+        "rows, where they travel through the driver": f"{rows * rates.model_row_bytes / 1e6:.1f} MB/s",
+        "a part": f"{PER_CHUNK * len(DEVICES) * rates.model_row_bytes / 1e3:.0f} KB",
+    }
+    table = "\n".join(f"| {title} | {value} |" for title, value in lines.items())
+    return (
+        f"| a run of a million networks, a cluster of {CLUSTER} cores | |\n| :-- | --: |\n{table}"
+    )
 
 
 def main() -> None:

@@ -305,6 +305,7 @@ chunks._rows = rows
 def test_a_model_that_kills_its_workers_is_a_failure_and_its_neighbours_are_not(
     tmp_path, monkeypatch
 ):
+    pytest.importorskip("distributed")  # first, as its defaults leave with what is set around it
     dask = pytest.importorskip("dask")
     pretending = tmp_path / "pretending.py"  # workers that trace nothing start in half the time
     pretending.write_text(PRETENDING)
@@ -407,6 +408,7 @@ def test_what_a_progress_line_waits_for_is_said_at_once(monkeypatch, capsys):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
 def test_what_workers_need_is_imported_before_they_are_forked(monkeypatch):
+    pytest.importorskip("distributed")  # first, as its defaults leave with what is set around it
     dask = pytest.importorskip("dask")
     from characterize.sweeping import forking
 

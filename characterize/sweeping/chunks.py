@@ -6,6 +6,7 @@ Parquet part; what is beside it in JSON says which requests they are of, and is 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import json
@@ -15,7 +16,7 @@ import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,7 +104,7 @@ def perform(job: Job, chunk: Chunk, *, write: bool = True) -> Outcome:
         outcome = _outcome(job, chunk)
         _graph.cache_clear()
         if len(sys.modules) > known:
-            _set_aside()
+            set_aside()
     folder = Path(job.folder)
     if not (write and (folder / job.mark).exists()):
         return outcome
@@ -111,10 +112,19 @@ def perform(job: Job, chunk: Chunk, *, write: bool = True) -> Outcome:
     return replace(outcome, table=None, written=True)
 
 
-def _set_aside() -> None:
-    """Libraries that were just imported stay: to look through them at every collection takes 10 %."""
+def set_aside() -> None:
+    """Let collections pass over what is there now, libraries above all, which takes them 10 % of a sweep.
+
+    Until `gc.unfreeze`, or the end of the process, which has to see everything again.
+    """
     gc.collect()
     gc.freeze()
+    _unfrozen_at_exit()
+
+
+@cache
+def _unfrozen_at_exit() -> None:
+    atexit.register(gc.unfreeze)
 
 
 def _outcome(job: Job, chunk: Chunk) -> Outcome:

@@ -7,7 +7,6 @@ first model that asks for it fails with the reason.
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import signal
@@ -15,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 
 from characterize import models
+from characterize.sweeping.chunks import set_aside
 from characterize.sweeping.forking import IMPORTS
 
 
@@ -27,8 +27,7 @@ def _prepare(names: Sequence[str]) -> None:
                 models.zoo_names(f"{name}/")  # with the modules of all its models
             else:
                 importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # a collection that looked at them would copy their pages in every worker
+    set_aside()  # a collection that looked at them would copy their pages in every worker
 
 
 if IMPORTS in os.environ:
