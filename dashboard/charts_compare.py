@@ -158,7 +158,7 @@ def frontier(points: pd.DataFrame) -> ChartType:
         **places,
         color=colour("architecture"),
         shape=shape(),
-        size=alt.when("isValid(datum.step)").then(alt.value(130)).otherwise(alt.value(45)),
+        size=alt.when("isValid(datum.step)").then(alt.value(130)).otherwise(alt.value(60)),
         tooltip=[
             alt.Tooltip("device:N", title="Device"),
             alt.Tooltip("latency_text:N", title="Latency"),
