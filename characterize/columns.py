@@ -41,7 +41,7 @@ _WHOLE = ("grid", "extents", "lowerings")  # not by row
 _WORTH_SPLITTING = 4096  # configurations from which two smaller evaluations cost less than one
 
 
-_KEPT_ELEMENTS = 1 << 19  # 4 MiB a quantity
+_KEPT_ELEMENTS = 1 << 21  # answers x kernels x configurations
 _FEW = 1024  # configurations below which a call for all rows costs less than a loop over them
 
 Found = TypeVar("Found")
@@ -131,13 +131,13 @@ class KernelColumns:
     def once(self, key: Hashable, make: Callable[[], Found]) -> Found:
         """What ``make`` answers; it must not depend on ``count``.
 
-        It is asked once, unless there are so many kernels and configurations that its answers, one a
-        quantity and device, would fill the memory.
+        It is asked once, as long as the answers (of many devices, perhaps) do not fill the memory.
         """
         found: Found | None = self._known.get(key)
         if found is None:
             found = make()
-            if len(self.kind) * math.prod(self.grid or (1,)) <= _KEPT_ELEMENTS:
+            elements = len(self.kind) * math.prod(self.grid or (1,))
+            if (1 + len(self._known)) * elements <= _KEPT_ELEMENTS:
                 self._known[key] = found
         return found
 
@@ -176,6 +176,9 @@ class KernelColumns:
 
     def by_extent(self) -> list[tuple[NDArray[np.int64], KernelColumns]]:
         """The rows in groups, those that depend on few axes only without the others."""
+        return self.once("by extent", self._by_extent)
+
+    def _by_extent(self) -> list[tuple[NDArray[np.int64], KernelColumns]]:
         every = np.arange(len(self.kind))
         if self.grid is None or self.extents is None or math.prod(self.grid) < _WORTH_SPLITTING:
             return [(every, self)]

@@ -134,6 +134,30 @@ def test_kernels_that_several_topologies_have_are_evaluated_once():
     assert found[1].macs is not found[3].macs
 
 
+def test_what_was_made_last_is_kept_within_bounds():
+    recent = columns.Recent(10)
+    made: list[str] = []
+
+    def make(key: str) -> str:
+        made.append(key)
+        return key
+
+    def get(key: str, elements: int) -> str:
+        return recent.get(key, elements, lambda: make(key))
+
+    assert [get("a", 4), get("b", 6), get("a", 4)] == ["a", "b", "a"]
+    assert made == ["a", "b"]
+    get("c", 6)  # 4 + 6 + 6 > 10: b, which was asked for before a, goes
+    get("a", 4)
+    assert made == ["a", "b", "c"]
+    get("b", 6)
+    assert made == ["a", "b", "c", "b"]
+    get("d", 11)
+    get("d", 11)  # never kept, and nothing else goes for it
+    get("b", 6)
+    assert made == ["a", "b", "c", "b", "d", "d"]
+
+
 def test_on_a_grid_every_execution_model_gives_what_it_gives_one_by_one(monkeypatch):
     # kernels that depend on few axes are timed on those alone, as in the large blocks of a real sweep
     monkeypatch.setattr(columns, "_WORTH_SPLITTING", 1)

@@ -19,8 +19,9 @@ above the clock that their peak is stated for. No kernel is faster than its oper
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -29,7 +30,16 @@ from numpy.typing import NDArray
 from characterize.columns import Array, KernelColumns, KernelEstimate, positive, weighted
 from characterize.hardware import catalogue, clocks, gpu_engine, gpu_rows, parameters
 from characterize.hardware.execution import execution_model
-from characterize.hardware.gpu_kernels import Device, Efficiencies, Times, clocked, kernel_times
+from characterize.hardware.gpu_kernels import (
+    Device,
+    Efficiencies,
+    Parts,
+    Times,
+    clocked,
+    joined,
+    kernel_parts,
+)
+from characterize.hardware.gpu_products import Waves
 from characterize.hardware.record import Profile
 from characterize.hardware.roofline import traffic, work
 from characterize.records import Precision, Stack
@@ -99,26 +109,26 @@ def _run(
     launched, shares = columns.launched(autocast=precision is Precision.FP16, split_bias=True)
     count, repeats = launched.repeats, columns.repeats
     belonging = None if shares is None else shares.tobytes()
-    full, parts = launched.once(
+    full = launched.once(
         ("simt_waves", profile, profile.title, precision, stack, belonging),
-        lambda: _at_full_clock(launched, shares, profile, precision, stack),
+        lambda: _at_full_clock(columns, launched, shares, profile, precision, stack),
     )
     if stack is Stack.ENGINE:  # the power limit is in its kernels' times
         budget = replace(budget, limit_w=np.inf)
-    busy = weighted(repeats, parts[2])
+    busy = weighted(repeats, full.kernel_s)
     factor = _factor(count, busy, known["dispatch"])
     load = clocks.Load(
         weighted(repeats, energy.operations_j),
         weighted(repeats, energy.bytes_j),
-        lambda clock, which: step_seconds(count, full, clock, which, known),
+        lambda clock, which: step_seconds(count, full.launched_s, clock, which, known),
         (busy * factor, busy),
     )
     clock = clocks.sustained(load, budget, energy.bytes_j.shape[1])
-    compute, memory, kernel = parts
+    compute, memory, kernel = full.compute_s, full.memory_s, full.kernel_s
     slower = np.flatnonzero(clock < 1.0)
     if not len(slower):
         return _Run(shares is not None, compute, memory, kernel, np.ones(1), busy, factor)
-    times = clocked(_some(full, slower), clock[slower])
+    times = clocked(_some(full.launched_s, slower), clock[slower])
     compute, kernel = compute.copy(), kernel.copy()
     compute[:, slower] = folded(times.compute_s, shares)
     kernel[:, slower] = folded(times.kernel_s, shares)
@@ -127,27 +137,55 @@ def _run(
     return _Run(shares is not None, compute, memory, kernel, clock, busy, factor)
 
 
-_Parts = tuple[Array, Array, Array]
+@dataclass(frozen=True)
+class _Full:
+    """Times at the highest clock: of each fused kernel, ``[K, N]``, and of what is launched."""
+
+    parts: Parts
+    launched: KernelColumns
+    compute_s: Array
+    memory_s: Array
+    kernel_s: Array
+
+    @cached_property
+    def launched_s(self) -> Times:
+        """Times of launched kernels, ``[L, N]``: asked for where the clock has to fall."""
+        return Times.joined(self.parts).flat(self.launched)
 
 
 def _at_full_clock(
+    columns: KernelColumns,
     launched: KernelColumns,
     shares: Array | None,
     profile: Profile,
     precision: Precision,
     stack: Stack,
-) -> tuple[Times, _Parts]:
-    """Times of launched kernels, and arithmetic, traffic and all of it of each fused one."""
+) -> _Full:
     known, device = efficiencies(profile, stack), Device.of(profile, precision)
     if stack is Stack.ENGINE:
         limit_w = gpu_engine.budget_w(profile)
-        full = gpu_engine.kernel_times(launched, device, known, limit_w).flat(launched)
+        every = np.arange(len(launched.kind))
+        parts = [(every, gpu_engine.kernel_times(launched, device, known, limit_w))]
     else:
-        full = kernel_times(launched, device, known).flat(launched)
+        waves: Waves = columns.once("waves", dict)
+        parts = kernel_parts(launched, device, known, waves)
     compute, memory, kernel = (
-        folded(part, shares) for part in (full.compute_s, full.memory_s, full.kernel_s)
+        columns.flat(_of_fused([(rows, getattr(times, name)) for rows, times in parts], shares))
+        for name in ("compute_s", "memory_s", "kernel_s")
     )
-    return full, (compute, memory, kernel)
+    return _Full(parts, launched, compute, memory, kernel)
+
+
+def _of_fused(parts: Sequence[tuple[NDArray[np.int64], Array]], shares: Array | None) -> Array:
+    """A quantity of each fused kernel: the sum over what is launched for it."""
+    if shares is None:
+        return joined(parts)
+    total: Array | None = None
+    for rows, part in parts[::-1]:  # the longest first
+        own = shares[:, rows] @ part.reshape(len(part), -1)
+        own = own.reshape(len(own), *part.shape[1:])
+        total = own if total is None else total + own
+    return np.zeros((len(shares), 1)) if total is None else total
 
 
 def _some(times: Times, which: NDArray[np.int64]) -> Times:

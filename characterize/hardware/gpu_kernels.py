@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import reduce
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns
-from characterize.hardware import gpu_rows
+from characterize.hardware import gpu_products, gpu_rows
+from characterize.hardware.gpu_products import Waves
 from characterize.hardware.record import Profile
 from characterize.hardware.residency import Cache
 from characterize.hardware.roofline import TRANSCENDENTAL_FLOPS, smooth_maximum
 from characterize.records import KernelKind, Precision
 
-TILES: Final = ((256, 128), (128, 128), (128, 64), (64, 64), (128, 32), (64, 32))
 MOST_CACHE_GAIN: Final = 6.0
 VECTOR_FLOPS_A_CLOCK: Final = 256.0  # of a multiprocessor: 128 lanes
 HUGE_ELEMENTS: Final = 2.0**31
@@ -114,12 +114,25 @@ def joined(parts: Sequence[tuple[NDArray[np.int64], Array]]) -> Array:
 
 def kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) -> Times:
     """Seconds that each launched kernel takes."""
+    return Times.joined(kernel_parts(columns, device, known, {}))
+
+
+Parts = list[tuple[NDArray[np.int64], Times]]
+"""Rows, and their times along the axes that they depend on."""
+
+
+def kernel_parts(
+    columns: KernelColumns, device: Device, known: Efficiencies, waves: Waves
+) -> Parts:
+    """Seconds that each launched kernel takes, in groups of those that depend on the same axes."""
     parts = columns.by_extent()
-    return Times.joined([(rows, _kernel_times(part, device, known)) for rows, part in parts])
+    return [(rows, _kernel_times(part, device, known, waves)) for rows, part in parts]
 
 
-def _kernel_times(columns: KernelColumns, device: Device, known: Efficiencies) -> Times:
-    compute, memory = compute_s(columns, device, known), memory_s(columns, device, known)
+def _kernel_times(
+    columns: KernelColumns, device: Device, known: Efficiencies, waves: Waves
+) -> Times:
+    compute, memory = compute_s(columns, device, known, waves), memory_s(columns, device, known)
     indexed = columns.is_kind(*_INDEXED)
     if indexed.any():
         largest = np.maximum(columns.input_elements, columns.output_elements)
@@ -150,12 +163,13 @@ def clocked(times: Times, clock: Array | None) -> Times:
 # compute
 
 
-def compute_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
+def compute_s(columns: KernelColumns, device: Device, known: Efficiencies, waves: Waves) -> Array:
     """Seconds of arithmetic: products on the matrix units, all else on the vector units."""
     depthwise = columns.is_kind(_K.DEPTHWISE_CONVOLUTION)
     attention = columns.is_kind(_K.ATTENTION)
     product = (columns.macs > 0) & ~depthwise & ~attention
-    kinds = ((depthwise, _depthwise_s), (attention, _attention_s), (product, _product_s))
+    products = partial(gpu_products.product_s, waves=waves)
+    kinds = ((depthwise, _depthwise_s), (attention, _attention_s), (product, products))
     return _pieced(columns, kinds, device, known)
 
 
@@ -230,89 +244,13 @@ def _across(columns: KernelColumns) -> Array:
     return np.where(columns.is_kind(_K.COPY), columns.turned_elements, 0.0)
 
 
-def _product_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
-    """Seconds of convolutions and matrix products: the best tile's waves."""
-    m, n, k, groups = columns.m, columns.n, columns.k, columns.groups
-    units = device.multiprocessors
-
-    def clocks_of(rows: int, width: int) -> Array:
-        area = rows * width
-        loads = 1.0 + known["tile"] * ((rows + width) / area)
-        waves = _waves(np.ceil(m / rows) * (np.ceil(n / width) * groups / units))
-        return np.multiply(waves, units * 2.0 * area * loads, out=waves)
-
-    best = reduce(np.minimum, (clocks_of(*tile) for tile in TILES))
-    depth = 8.0 * np.ceil(k / 8.0) + known["prologue"]
-    rate = device.matrix_flops_per_s * known["clock"] * _share(columns, known)
-    flops = best * (depth * _causal(columns))
-    if not (m > 0).all():
-        flops = np.where(m > 0, flops, 2.0 * columns.worked_macs)
-    return np.asarray(flops * (_penalty(columns, known) / rate))
-
-
-def _waves(tiles: Array) -> Array:
-    """Waves of tiles a multiprocessor: whole ones below 4, half of one more above."""
-    many = tiles >= 4.0
-    waves = np.ceil(tiles)
-    return np.add(tiles, 0.5, out=waves, where=many)
-
-
-def _causal(columns: KernelColumns) -> Array:
-    """The share of a product's blocks that a causal mask leaves."""
-    if columns.worked_macs is columns.macs:  # no masks anywhere
-        return np.ones((1, 1))
-    share = columns.worked_macs / np.maximum(columns.macs, 1.0)
-    return np.where(columns.macs > 0, share, 1.0)
-
-
-def _share(columns: KernelColumns, known: Efficiencies) -> Array:
-    """The share of the peak that each product's kind reaches."""
-    by_kind = {
-        _K.POINTWISE_CONVOLUTION: "pointwise",
-        _K.GROUPED_CONVOLUTION: "grouped",
-        _K.LINEAR: "linear",
-        _K.RECURRENT: "recurrent" if "recurrent" in known else "linear",
-        _K.MATMUL: "matmul",
-    }
-    share: Array = np.full((1, 1), known["convolution"])
-    for kind, name in by_kind.items():
-        mask = columns.is_kind(kind)
-        if mask.any():
-            share = np.where(mask, known[name], share)
-    few = _few_channels(columns)
-    patch = few & (columns.stride >= 8)
-    return np.where(patch, known["patch"], np.where(few, known["stem"], share))
-
-
-def _few_channels(columns: KernelColumns) -> Mask:
-    dense = columns.is_kind(_K.CONVOLUTION)
-    return dense & (columns.k / np.maximum(columns.kernel_area, 1.0) <= 4)
-
-
-def _penalty(columns: KernelColumns, known: Efficiencies) -> Array:
-    """Factors on products whose sizes fall off the fast kernels."""
-    width = columns.k / np.maximum(columns.kernel_area, 1.0)
-    few = _few_channels(columns)
-    dense = columns.is_kind(_K.CONVOLUTION, _K.POINTWISE_CONVOLUTION) & ~few
-    odd_channels = dense & ((width % 8 != 0) | (columns.n % 8 != 0))
-    factor = np.where(odd_channels, known["misaligned"], 1.0)
-    product = columns.is_kind(_K.LINEAR, _K.MATMUL)
-    odd = product & ((columns.n % 2 != 0) | (columns.k % 2 != 0))
-    factor = np.where(odd, known["odd_product"], factor)
-    power_of_two = np.log2(np.maximum(width, 1.0)) % 1 == 0
-    unusual = (width < 64) & (width % 16 != 0) & ~power_of_two
-    grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & unusual
-    factor = np.where(grouped, known["odd_groups"], factor)
-    return np.where(few & (columns.stride >= 32), known["wide_patch"], factor)
-
-
 def _attention_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     queries, keys = 64.0 * np.ceil(columns.m / 64.0), 64.0 * np.ceil(columns.n / 64.0)
     depth = 4.0 * 32.0 * np.ceil(columns.k / 32.0) + known["attention_depth"]
     flops = queries * (keys + known["attention_keys"]) * columns.groups * depth
     masked = np.where(columns.masked > 0, known["attention_mask"], 1.0)
     rate = device.matrix_flops_per_s * known["clock"] * known["attention"]
-    return np.asarray(flops * _causal(columns) * masked / rate)
+    return np.asarray(flops * gpu_products.causal(columns) * masked / rate)
 
 
 def _depthwise_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
@@ -363,7 +301,7 @@ _TRAFFIC: Final = {
 def traffic_factor(columns: KernelColumns, known: Efficiencies) -> Array:
     """How much more a kind of kernel moves than its inputs and outputs."""
     factor: Array = np.ones((1, 1))
-    others = ~_few_channels(columns)
+    others = ~gpu_products.few_channels(columns)
     for name, kinds in _TRAFFIC.items():
         mask = columns.is_kind(*kinds)
         if mask.any():

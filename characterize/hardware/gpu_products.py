@@ -1,0 +1,116 @@
+"""Convolutions and matrix products of a GPU: waves of the best tiles, and what is off the fast path.
+
+The equation stands at the head of `gpu`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from characterize.columns import Array, KernelColumns
+from characterize.records import KernelKind
+
+if TYPE_CHECKING:
+    from characterize.hardware.gpu_kernels import Device
+
+TILES: Final = ((256, 128), (128, 128), (128, 64), (64, 64), (128, 32), (64, 32))
+
+Waves = dict[Hashable, Array]
+"""Clocks of the best tiles by the products' sizes: the same in every precision."""
+
+_K = KernelKind
+
+Efficiencies = Mapping[str, float]
+Mask = NDArray[np.bool_]
+
+
+def product_s(columns: KernelColumns, device: Device, known: Efficiencies, waves: Waves) -> Array:
+    """Seconds of convolutions and matrix products: the best tile's waves."""
+    m, k = columns.m, columns.k
+    sizes = (
+        array for each in (m, columns.n, columns.groups) for array in (each.shape, each.tobytes())
+    )
+    key = (device.multiprocessors, known["tile"], *sizes)
+    best = waves.get(key)
+    if best is None:
+        best = waves[key] = _best_clocks(columns, device.multiprocessors, known["tile"])
+    depth = 8.0 * np.ceil(k / 8.0) + known["prologue"]
+    rate = device.matrix_flops_per_s * known["clock"] * _share(columns, known)
+    flops = best * (depth * causal(columns))
+    if not (m > 0).all():
+        flops = np.where(m > 0, flops, 2.0 * columns.worked_macs)
+    return np.asarray(flops * (_penalty(columns, known) / rate))
+
+
+def _best_clocks(columns: KernelColumns, units: float, start: float) -> Array:
+    m, n, groups = columns.m, columns.n, columns.groups
+
+    def clocks_of(rows: int, width: int) -> Array:
+        area = rows * width
+        loads = 1.0 + start * ((rows + width) / area)
+        waves = _waves(np.ceil(m / rows) * (np.ceil(n / width) * groups / units))
+        return np.multiply(waves, units * 2.0 * area * loads, out=waves)
+
+    return reduce(np.minimum, (clocks_of(*tile) for tile in TILES))
+
+
+def _waves(tiles: Array) -> Array:
+    """Waves of tiles a multiprocessor: whole ones below 4, half of one more above."""
+    many = tiles >= 4.0
+    waves = np.ceil(tiles)
+    return np.add(tiles, 0.5, out=waves, where=many)
+
+
+def causal(columns: KernelColumns) -> Array:
+    """The share of a product's blocks that a causal mask leaves."""
+    if columns.worked_macs is columns.macs:  # no masks anywhere
+        return np.ones((1, 1))
+    share = columns.worked_macs / np.maximum(columns.macs, 1.0)
+    return np.where(columns.macs > 0, share, 1.0)
+
+
+def _share(columns: KernelColumns, known: Efficiencies) -> Array:
+    """The share of the peak that each product's kind reaches."""
+    by_kind = {
+        _K.POINTWISE_CONVOLUTION: "pointwise",
+        _K.GROUPED_CONVOLUTION: "grouped",
+        _K.LINEAR: "linear",
+        _K.RECURRENT: "recurrent" if "recurrent" in known else "linear",
+        _K.MATMUL: "matmul",
+    }
+    share: Array = np.full((1, 1), known["convolution"])
+    for kind, name in by_kind.items():
+        mask = columns.is_kind(kind)
+        if mask.any():
+            share = np.where(mask, known[name], share)
+    few = few_channels(columns)
+    patch = few & (columns.stride >= 8)
+    return np.where(patch, known["patch"], np.where(few, known["stem"], share))
+
+
+def few_channels(columns: KernelColumns) -> Mask:
+    """Dense convolutions of an image: libraries have kernels of their own for so few channels."""
+    dense = columns.is_kind(_K.CONVOLUTION)
+    return dense & (columns.k / np.maximum(columns.kernel_area, 1.0) <= 4)
+
+
+def _penalty(columns: KernelColumns, known: Efficiencies) -> Array:
+    """Factors on products whose sizes fall off the fast kernels."""
+    width = columns.k / np.maximum(columns.kernel_area, 1.0)
+    few = few_channels(columns)
+    dense = columns.is_kind(_K.CONVOLUTION, _K.POINTWISE_CONVOLUTION) & ~few
+    odd_channels = dense & ((width % 8 != 0) | (columns.n % 8 != 0))
+    factor = np.where(odd_channels, known["misaligned"], 1.0)
+    product = columns.is_kind(_K.LINEAR, _K.MATMUL)
+    odd = product & ((columns.n % 2 != 0) | (columns.k % 2 != 0))
+    factor = np.where(odd, known["odd_product"], factor)
+    power_of_two = np.log2(np.maximum(width, 1.0)) % 1 == 0
+    unusual = (width < 64) & (width % 16 != 0) & ~power_of_two
+    grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & unusual
+    factor = np.where(grouped, known["odd_groups"], factor)
+    return np.where(few & (columns.stride >= 32), known["wide_patch"], factor)
