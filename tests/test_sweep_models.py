@@ -276,14 +276,20 @@ def test_two_workers_one_of_them_killed_make_the_rows_of_one_process(tmp_path, m
     expected = swept(entries)
     monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "other.duckdb"))
     killed: list[int] = []
+    waits: set[str] = set()
+    from characterize.sweeping import on_dask
+
+    monkeypatch.setattr(on_dask, "_LOOK_S", 0.05)
 
     def kill(progress):
+        waits.add(progress.waits_for)
         if progress.done and not killed:
             killed.append(multiprocessing.active_children()[0].pid or 0)
             os.kill(killed[0], signal.SIGKILL)
 
     table = swept(entries, "local", workers=2, progress=kill)
     assert killed
+    assert waits == {""}  # the other worker lives on
     pd.testing.assert_frame_equal(table, expected)
     assert table.attrs["failures"] == expected.attrs["failures"]
     assert store.Store().info()["rows"] == len(table)

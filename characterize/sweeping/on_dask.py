@@ -194,10 +194,10 @@ class _Run:
                 return found
 
     def _look_for_workers(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # a scheduler that died cancels what it had
-            if self._client.scheduler_info()["workers"]:
-                self._arrived()
-                return
+        # the number: the records of the workers are now and then left out
+        if self._client.scheduler_info(n_workers=0)["n_workers"]:
+            self._arrived()
+            return
         now = time.monotonic()
         self._deserted = self._deserted or now - _LOOK_S
         if now - self._deserted > _PATIENCE_S:
