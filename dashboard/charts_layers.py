@@ -294,7 +294,8 @@ def _legend(side: Literal["bottom", "top"]) -> alt.Legend:
         orient=side,
         title=None,
         symbolOpacity=1,
-        symbolSize=80,
+        symbolSize=100,
+        symbolStrokeWidth=1,  # Streamlit's makes a blot of a cross
         offset=4,
     )
 

@@ -126,7 +126,8 @@ def _legend(shown: tuple[str, ...]) -> alt.Legend | None:
         title=None,
         labelExpr="upper(datum.label)" if shown == palette.ARCHITECTURES else "datum.label",
         symbolOpacity=1,
-        symbolSize=55,
+        symbolSize=80,
+        symbolStrokeWidth=1,
         labelFontSize=11,
         columnPadding=5,  # all of it must fit under the narrow plot of a telephone
         offset=4,
