@@ -154,6 +154,22 @@ def test_the_rows_are_those_of_the_models_one_by_one_and_are_found_in_the_store(
                     assert row[name] == kept[name] == expected, name
 
 
+def test_a_family_has_the_numbers_of_its_template_also_where_two_of_its_sizes_agree():
+    sizes = {
+        "layers": 2,
+        "sequence": 32,
+        "cached_tokens": 32,
+    }  # kernels that differ elsewhere are alike
+    entry = " ".join(["transformer_decoder", *(f"{name}={value}" for name, value in sizes.items())])
+    table = swept([entry], batch=4)
+    alone = session.project(
+        "transformer_decoder", sizes, batch=4, hardware=DEVICES, keep=False
+    ).to_dict("records")
+    for row, own in zip(table.to_dict("records"), alone, strict=True):
+        assert row["latency_s"] == pytest.approx(own["latency_s"], rel=1e-12)
+        assert row["energy_j"] == pytest.approx(own["energy_j"], rel=1e-12)
+
+
 def test_a_model_that_fails_is_in_the_table_of_failures(tmp_path, capsys):
     factory = tmp_path / "broken.py"
     factory.write_text("def make():\n    raise ZeroDivisionError('no such layer')\n")

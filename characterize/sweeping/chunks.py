@@ -23,7 +23,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from characterize import errors, features, fusion
+from characterize import errors, features, fusion, session
 from characterize import projection as projections
 from characterize.hardware import Profile
 from characterize.records import Graph
@@ -153,11 +153,23 @@ def failure(request: Request, reason: str) -> Failure:
 
 
 def _rows(job: Job, request: Request, asked: Subject) -> list[dict[str, Any]]:
-    # Traced at its sizes and not kept: a template would cost more, and these are all different.
-    frame = features.skeleton(fusion.fuse(_graph(asked), stack=request.stack))
     return projections.project(
-        features.columns(frame), job.profiles, request.precision, job.baseline, labels=asked.labels
+        _columns(asked, request.stack),
+        job.profiles,
+        request.precision,
+        job.baseline,
+        labels=asked.labels,
     ).rows()
+
+
+def _columns(asked: Subject, stack: str) -> features.Columns:
+    """The kernels of a network: of a family from its template, as everywhere else.
+
+    Others are traced at their sizes and not kept: a template would cost more, and all are different.
+    """
+    if asked.family:
+        return session.columns(asked, stack)
+    return features.columns(features.skeleton(fusion.fuse(_graph(asked), stack=stack)))
 
 
 @lru_cache(maxsize=1)  # the same network at another precision or stack
