@@ -297,8 +297,8 @@ for note in state.begin("sweep", controls.LINKED):
 take_over()
 everything = sweeps.kept()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    panels.glossary()
     saving.menu()
+    panels.glossary()
 new_sweep(opened=not everything)
 running = sweeps.running()
 st.fragment(watch, run_every=0.5 if running else None)()
