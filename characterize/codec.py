@@ -13,7 +13,7 @@ from typing import Any
 from characterize.errors import BrokenRecordError
 from characterize.records import Frozen, Graph, Operator, Role, Value
 
-FORMAT = 2
+FORMAT = 3
 
 
 def encode(graph: Graph) -> bytes:
@@ -23,6 +23,7 @@ def encode(graph: Graph) -> bytes:
         "model": graph.model,
         "values": [
             [list(v.shape), v.dtype, v.role.value, v.source, v.storage, v.name]
+            + ([list(v.order), v.turned] if v.order or v.turned else [])
             for v in graph.values
         ],
         "operators": [
@@ -64,10 +65,7 @@ def decode(data: bytes) -> Graph:
         raise BrokenRecordError(msg)
     return Graph(
         model=document["model"],
-        values=tuple(
-            Value(tuple(shape), dtype, Role(role), source, storage, name)
-            for shape, dtype, role, source, storage, name in document["values"]
-        ),
+        values=tuple(_value(row) for row in document["values"]),
         operators=tuple(_operator(row) for row in document["operators"]),
         inputs=tuple(document["inputs"]),
         outputs=tuple(document["outputs"]),
@@ -75,6 +73,12 @@ def decode(data: bytes) -> Graph:
         guards=tuple(document["guards"]),
         notes=tuple(document["notes"]),
     )
+
+
+def _value(row: list[Any]) -> Value:
+    shape, dtype, role, source, storage, name, *lie = row
+    order, turned = lie or ((), False)
+    return Value(tuple(shape), dtype, Role(role), source, storage, name, tuple(order), turned)
 
 
 def _operator(row: list[Any]) -> Operator:

@@ -188,7 +188,7 @@ def _read(row: Row, priced: list[Cost], binder: Binder) -> dict[str, Any]:
         if traffic.value is not traffic.source and not traffic.weight:
             whole = binder.numel(traffic.source.shape)
             sliced = sliced + numel * (numel < whole)
-            if turned(traffic.value.shape, traffic.source.shape):
+            if turned(traffic.value, traffic.source):
                 across = across + numel
         if traffic.value.dtype not in _FLOATS:
             fixed = fixed + numel * _FIXED_BYTES.get(traffic.value.dtype, 8)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from characterize.fusion.tables import base_name
-from characterize.records import Count, Operator, Shape
+from characterize.records import Count, Operator, Shape, Value
 from characterize.skeletons import Row
 from characterize.symbols import Binder
 
@@ -53,23 +53,23 @@ def _convolution(row: Row, binder: Binder) -> dict[str, Any]:
         return {}
     read, kernel = inputs[0], weights[0]
     ambiguous = kernel[1] == 1 or all(size == 1 for size in kernel[2:])
-    turned = read.value is not read.source and turned_view(read.value.shape, read.source.shape)
-    return {"images": binder.dim(read.value.shape[0]), "plain": int(ambiguous and turned)}
+    view = read.value is not read.source
+    plain = ambiguous and view and channels_innermost(read.value, read.source.shape)
+    return {"images": binder.dim(read.value.shape[0]), "plain": int(plain)}
 
 
-def turned_view(shape: Shape, source: Shape) -> bool:
-    """Whether an image is a view of channels-last values or of tokens.
+def channels_innermost(value: Value, source: Shape) -> bool:
+    """Whether an image ``[b, c, h, w]`` is a view of channels-last values or of tokens.
 
-    >>> turned_view((1, 64, 7, 7), (1, 7, 7, 64)), turned_view((1, 64, 7, 7), (1, 49, 64))
-    (True, True)
-    >>> turned_view((1, 64, 7, 7), (1, 64, 49))
-    False
+    Either way its channels are what lies side by side: its order is (0, 2, 3, 1).
     """
-    if len(shape) != 4:
+    if len(value.shape) != 4 or len(source) not in (3, 4) or value.shape[1] != source[-1]:
         return False
-    if len(source) == 4:
-        return (shape[1], shape[2], shape[3]) == (source[3], source[1], source[2])
-    return len(source) == 3 and shape[1] == source[2] and shape[1] != source[1]
+    image = value.shape[2:]
+    if len(source) == 4 and image != source[1:3]:
+        return False
+    *outer, inner = value.order or (0,)
+    return (inner == 1 and outer == sorted(outer)) or (len(source) == 4 and image == (1, 1))
 
 
 def _reduction(row: Row, name: str, operator: Operator, binder: Binder) -> dict[str, Any]:

@@ -106,15 +106,9 @@ _TOKENS: Final = frozenset(["linear", "addmm", "mm", "bmm", "layer_norm", "softm
 _Item = TypeVar("_Item")
 
 
-def turned(shape: Shape, source: Shape) -> bool:
-    """Whether a view's innermost dimension is another one of what it shows: a transposed matrix.
-
-    >>> turned((2, 768, 196), (2, 196, 768)), turned((2, 197, 768), (2, 197, 12, 64))
-    (True, False)
-    """
-    if len(shape) < 3 or len(source) < 3 or shape[-1] == source[-1] or source[-1] == 1:
-        return False
-    return any(shape[-1] == dim for dim in source[:-1])
+def turned(view: Value, source: Value) -> bool:
+    """Whether a view shows transposed matrices; one alone a product takes either way."""
+    return view.turned and len(view.shape) > 2 and len(source.shape) > 2
 
 
 @dataclass(frozen=True)
@@ -195,14 +189,18 @@ class _Lowering:
         self.operators.append(operator)
         self.origin.append(self.current)
 
-    def _value(self, shape: Shape, role: Role, source: int | None = None) -> int:
+    def _value(
+        self, shape: Shape, role: Role, source: int | None = None, order: tuple[int, ...] = ()
+    ) -> int:
         index = len(self.values)
         if source is None:
             storage, self.storages = self.storages, self.storages + 1
         else:
             storage = self.values[source].storage
         own = index if source is None else source
-        self.values.append(Value(shape, "float32", role, own, storage))
+        self.values.append(
+            Value(shape, "float32", role, own, storage, order=order, turned=bool(order))
+        )
         return index
 
     def _make(self, name: str, inputs: tuple[int, ...], output: int, names: str = "") -> Operator:
@@ -260,7 +258,7 @@ class _Lowering:
         place = operator.arguments.index("input") if "input" in operator.arguments else 0
         value = self.values[operator.inputs[place]]
         source = self.values[value.source]
-        if value.source in self.images or not turned(value.shape, source.shape):
+        if value.source in self.images or not turned(value, source):
             return operator
         copied = self._value(value.shape, value.role)
         self._append(self._make("aten.clone", (operator.inputs[place],), copied))
@@ -333,7 +331,9 @@ class _Lowering:
         role = self.values[operator.outputs[0]].role
         scaled_q = self._value(shape, role)
         scaled_k = self._value(keys, role)
-        across = self._value((*keys[:-2], keys[-1], keys[-2]), role, scaled_k)
+        *lead, rows, columns = range(len(keys))
+        order = (*lead, columns, rows)
+        across = self._value(tuple([keys[i] for i in order]), role, scaled_k, order)
         scores = self._value((*shape[:-1], keys[-2]), role)
         weights = self._value((*shape[:-1], keys[-2]), role)
         found = [

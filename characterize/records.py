@@ -152,7 +152,10 @@ class Value:
 
     ``source`` is the index of the value whose elements this one shows: itself, unless it is a view
     (transpose, expand, slice). Two values with the same ``storage`` live in the same memory; an
-    in-place operator yields a new value in the old storage.
+    in-place operator yields a new value in the old storage. ``order`` has the dimensions of a view
+    from outermost to innermost in its source, (0, 2, 1) for the transposed matrices of a batch,
+    those of size one left out; it is empty where they ascend. ``turned`` says that its last dimension
+    is one of the source's, whole, that is not the source's last.
     """
 
     shape: Shape
@@ -161,6 +164,8 @@ class Value:
     source: int
     storage: int
     name: str = ""  # the parameter's or buffer's dotted name
+    order: tuple[int, ...] = ()
+    turned: bool = False
 
     @property
     def numel(self) -> Count:

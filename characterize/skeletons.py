@@ -126,7 +126,8 @@ def _signature(graph: Graph, kernel: Kernel) -> Any:
 
     def of(index: int) -> Any:
         value = values[index]
-        return value.shape, value.dtype, is_weight(value), values[value.source].shape
+        source = values[value.source].shape
+        return value.shape, value.dtype, is_weight(value), source, value.order, value.turned
 
     first = kernel.operators[0]
     return (

@@ -30,11 +30,12 @@ class Net:
         self.operators: list[Operator] = []
         self.inputs: list[int] = []
 
-    def _value(self, shape: Shape, role: Role, source: int | None = None, name: str = "") -> int:
+    def _value(self, shape: Shape, role: Role, source: int | None = None, name: str = "",
+               order: tuple[int, ...] = ()) -> int:  # fmt: skip
         index = len(self.values)
         own = index if source is None else source
         storage = index if source is None else self.values[source].storage
-        self.values.append(Value(tuple(shape), "float32", role, own, storage, name))
+        self.values.append(Value(tuple(shape), "float32", role, own, storage, name, order))
         return index
 
     def input(self, *shape) -> int:
@@ -45,9 +46,10 @@ class Net:
     def parameter(self, *shape, role: Role = Role.PARAMETER) -> int:
         return self._value(shape, role, name=f"p{len(self.values)}")
 
-    def view(self, value: int, *shape) -> int:
+    def view(self, value: int, *shape, order: tuple[int, ...] = ()) -> int:
         """Another look at the same elements, or some of them."""
-        return self._value(shape, self.values[value].role, self.values[value].source)
+        shown = self.values[value]
+        return self._value(shape, shown.role, shown.source, order=order)
 
     def op(self, name: str, inputs: Sequence[int], shape: Shape, *, module: str = "", inplace: bool = False,
            arguments: Sequence[str] = (), role: Role = Role.ACTIVATION, macs: int = 0, **attributes) -> int:  # fmt: skip

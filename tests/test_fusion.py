@@ -243,6 +243,33 @@ def test_a_view_in_another_order_or_of_a_part_is_an_obstacle_for_an_epilogue(sha
 
 
 @pytest.mark.parametrize(
+    ("order", "expected"),
+    [((), ["linear+clone"]), ((1, 0), ["linear", "clone"])],
+    ids=["as it lies", "transposed"],
+)
+def test_a_copy_of_a_square_matrix_moves_it_only_if_it_is_transposed(order, expected):
+    net = Net()
+    y = net.linear(net.input(8, 32), 8)
+    copied = net.op("clone", (net.view(y, 8, 8, order=order),), (8, 8))
+    kernels = fuse(net.graph(copied))
+    assert patterns_of(kernels) == expected
+    # [8, 32] @ [32, 8] + [8], and the result; the copy reads it and writes it once more
+    assert total_bytes(kernels) == 4 * (8 * 32 + 32 * 8 + 8 + 64 + (128 if order else 0))
+
+
+def test_rows_of_a_square_are_not_met_by_what_is_read_across():
+    # x [4, 4, 9] and its sums [4, 4, 1]: added to x as they lie is one pass, across it is not
+    def kernels(order):
+        net = Net()
+        x = net.relu(net.input(4, 4, 9))
+        total = net.op("sum", (x,), (4, 4, 1), dim=(-1,), keepdim=True)
+        return fuse(net.graph(net.add(x, net.view(total, 4, 4, 1, order=order))))
+
+    assert len(kernels(()).kernels) == 1
+    assert len(kernels((1, 0)).kernels) == 2
+
+
+@pytest.mark.parametrize(
     ("permuted", "expected"),
     [(True, ["linear", "attention+clone"]), (False, ["linear", "attention", "clone"])],
     ids=["query is a view by position", "query lies by head"],

@@ -91,6 +91,32 @@ def test_a_template_is_fused_as_the_network_it_stands_for(family):
         assert groups[0] == groups[1]
 
 
+@pytest.mark.parametrize("stack", ["compiled", "engine"])
+@pytest.mark.parametrize(
+    ("family", "fixed", "equal", "apart"),
+    [
+        # four heads of four tokens: [b, h, s, d] transposed is shaped as it was
+        (
+            "transformer_encoder", {"layers": 1, "vocab": 100},
+            {"hidden": 64, "heads": 4, "sequence": 4}, {"hidden": 64, "heads": 4, "sequence": 6},
+        ),
+        # (32 / 8)^2 = 16 patches of 16 channels
+        (
+            "mlp_mixer", {"layers": 1, "patch": 8},
+            {"hidden": 16, "input_size": 32}, {"hidden": 24, "input_size": 32},
+        ),
+    ],
+    ids=["heads and sequence", "patches and hidden"],
+)  # fmt: skip
+def test_equal_sizes_are_fused_as_others_are(family, fixed, equal, apart, stack):
+    template = trace_template(family, {**fixed, **apart}, [*apart, "batch"], batch=2)
+    groups = [
+        [(k.operators, k.reads) for k in fuse(graph, stack).kernels]
+        for graph in (template, *(trace(family, batch=2, **fixed, **at) for at in (apart, equal)))
+    ]
+    assert groups[0] == groups[1] == groups[2]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",

@@ -125,7 +125,9 @@ def test_a_product_of_a_transposed_input_copies_it_first(stack, copies):
     table = (
         Value((2, 5, 8), "float32", Role.INPUT, 0, 0),
         Value((2, 5, 8), "float32", Role.ACTIVATION, 1, 1),
-        Value((2, 8, 5), "float32", Role.ACTIVATION, 1, 1),  # shows value 1
+        Value(
+            (2, 8, 5), "float32", Role.ACTIVATION, 1, 1, order=(0, 2, 1), turned=True
+        ),  # shows value 1
         Value((7, 5), "float32", Role.PARAMETER, 3, 3),
         Value((2, 8, 7), "float32", Role.ACTIVATION, 4, 4),
     )

@@ -60,6 +60,57 @@ def test_a_view_of_part_reads_that_part_and_a_permuted_copy_is_real():
     assert graph.values[view.source].shape == (4, 8)
 
 
+@pytest.mark.parametrize(
+    ("view", "order"),
+    [
+        (lambda x: x.transpose(1, 2), (0, 2, 1)),
+        (lambda x: x.transpose(1, 2).transpose(1, 2), ()),
+        (lambda x: x.permute(2, 0, 1), (1, 2, 0)),  # [5, 3, 5]: the last of x comes first
+        (lambda x: x.flatten(0, 1), ()),
+        (lambda x: x[:, :2].transpose(1, 2), (0, 2, 1)),
+        (lambda x: x[:1].transpose(0, 1), ()),  # a dimension of one element has no place
+        (lambda x: x.unsqueeze(1).expand(-1, 5, -1, -1).transpose(2, 3), (0, 3, 2)),
+    ],
+    ids=["transposed", "back", "permuted", "merged", "slice", "one", "expanded"],
+)
+def test_a_view_has_the_order_of_its_dimensions_even_if_sizes_are_equal(view, order):
+    class Net(nn.Module):
+        def forward(self, x):
+            return view(torch.relu(x)) * 2.0
+
+    graph = ch.trace(Net(), meta(3, 5, 5))
+    relu, mul = graph.operators
+    shown = graph.values[mul.inputs[0]]
+    assert shown.source == relu.outputs[0]
+    assert shown.order == order
+
+
+def test_order_is_that_of_the_source_wherever_that_lies():
+    class Net(nn.Module):
+        def forward(self, x):
+            y = torch.relu(x.t())  # laid out as x.t() is: column by column
+            return y.t() * 2.0, y.view(4, 4) + 1.0
+
+    graph = ch.trace(Net(), meta(4, 4))
+    relu, mul, add = graph.operators
+    assert [graph.values[o.inputs[0]].order for o in (relu, mul, add)] == [(1, 0), (1, 0), ()]
+
+
+def test_writing_through_a_transposed_square_leaves_the_base_in_its_order():
+    class Net(nn.Module):
+        def forward(self, x):
+            y = x + 1.0
+            y.t().relu_()
+            return y * 2.0
+
+    graph = ch.trace(Net(), meta(4, 4))
+    assert names(graph) == ["aten.add", "aten.relu_", "aten.mul"]
+    relu, mul = graph.operators[1:]
+    assert graph.values[relu.inputs[0]].order == (1, 0)
+    read = graph.values[mul.inputs[0]]
+    assert (read.source, read.order) == (relu.outputs[0], ())
+
+
 def test_in_place_operators_make_a_new_value_in_the_old_memory():
     class Net(nn.Module):
         def forward(self, x):

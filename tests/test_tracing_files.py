@@ -93,3 +93,24 @@ def test_what_is_no_onnx_is_refused(tmp_path):
         ch.trace(str(file))
     with pytest.raises(UnknownNameError, match="no file"):
         ch.trace(str(tmp_path / "other.onnx"))
+
+
+def test_a_transpose_of_equal_sizes_has_another_order(tmp_path):
+    from onnx import TensorProto, helper
+
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"], "relu"),
+        helper.make_node("Transpose", ["r"], ["t"], "across", perm=[0, 2, 1]),
+        helper.make_node("Sqrt", ["t"], ["s"], "sqrt"),
+        helper.make_node("Transpose", ["t"], ["u"], "back", perm=[0, 2, 1]),
+        helper.make_node("Exp", ["u"], ["e"], "exp"),
+    ]
+    made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 4, 4]) for name in "xse"]
+    graph = helper.make_graph(nodes, "net", made[:1], made[1:])
+    file = tmp_path / "across.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), file)
+    found = ch.trace(str(file))
+    relu, sqrt, exp = found.operators
+    shown = [found.values[o.inputs[0]] for o in (sqrt, exp)]
+    assert [value.order for value in shown] == [(0, 2, 1), ()]
+    assert {value.source for value in shown} == set(relu.outputs)

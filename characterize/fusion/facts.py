@@ -71,9 +71,8 @@ class Facts:
 
     def in_order(self, index: int, source: int) -> bool:
         """Whether an operator reads all of ``source`` in order, whatever views lie between."""
-        shape = self.shapes[source]
         return all(
-            view == source or keeps_order(self.shapes[view], shape)
+            view == source or shows_in_order(self.graph, self.shapes, view)
             for view in self.views_of(index, source)
         )
 
@@ -155,6 +154,12 @@ def _refined(graph: Graph, shapes: Sequence[Shape], operator: Operator, loop: Lo
     return loop
 
 
+def shows_in_order(graph: Graph, shapes: Sequence[Shape], view: int) -> bool:
+    """Whether a view shows all of its source in order; transposed equal sizes its strides tell."""
+    value = graph.values[view]
+    return not value.order and keeps_order(shapes[view], shapes[value.source])
+
+
 def _copies_in_order(graph: Graph, shapes: Sequence[Shape], operator: Operator) -> bool:
     """Whether a copy moves nothing: a concatenation of one tensor, a clone of an unpermuted one."""
     if len(operator.inputs) != 1 or len(operator.outputs) != 1:
@@ -162,8 +167,7 @@ def _copies_in_order(graph: Graph, shapes: Sequence[Shape], operator: Operator) 
     if base_name(operator.name) not in ("clone", "contiguous", "cat"):
         return False
     (read,), (out,) = operator.inputs, operator.outputs
-    source = graph.values[read].source
-    return keeps_order(shapes[out], shapes[read]) and keeps_order(shapes[read], shapes[source])
+    return keeps_order(shapes[out], shapes[read]) and shows_in_order(graph, shapes, read)
 
 
 def _pools_all(shapes: Sequence[Shape], operator: Operator) -> bool:

@@ -180,10 +180,11 @@ def _in_step(state: _State, index: int, source: int, group: LoopGroup) -> bool:
     if group.rows is None or facts.loops[index] not in ELEMENTWISE:
         return False
     shapes, full = facts.shapes, facts.shape_out(index)
-    return all(
+    views = facts.views_of(index, source)
+    return not any(facts.graph.values[view].order for view in views) and all(
         spreads_rows(shapes[view], full, group.rows)
         or (shapes[view] == full and spreads_rows(shapes[source], full, group.rows))
-        for view in facts.views_of(index, source)
+        for view in views
     )
 
 

@@ -84,7 +84,8 @@ def keeps_order(view: Shape, source: Shape) -> bool:
     """Whether a view of this shape can show the source's elements all, in the same order.
 
     Dimensions may be split or merged and ones inserted; anything else (a transpose, a slice, an
-    expansion) is refused. A transpose of two equal dimensions can't be told by the shapes.
+    expansion) is refused. A transpose of two equal dimensions can't be told by the shapes, which is
+    what :attr:`~characterize.records.Value.order` is for.
     """
     left = [dim for dim in view if dim != 1]
     right = [dim for dim in source if dim != 1]

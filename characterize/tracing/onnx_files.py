@@ -15,6 +15,7 @@ from typing import Any, Final
 from characterize import costs
 from characterize.errors import MissingExtraError, TraceError, UnknownNameError
 from characterize.records import Frozen, Graph, Operator, Role, Value
+from characterize.tracing.orders import Layout, contiguous, is_turned, order_of
 
 _DTYPES: Final = {
     1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
@@ -26,6 +27,8 @@ _VIEWS: Final = frozenset(
     {"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze"}
     | {"Identity", "Slice", "Split", "Expand", "Dropout"}
 )
+_KEEPS_STRIDES: Final = frozenset({"Identity", "Slice", "Split", "Dropout"})
+_RESHAPES: Final = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _IGNORED: Final = frozenset(["Shape", "Constant", "ConstantOfShape", "Size"])
 
 _ELEMENTWISE: Final = {
@@ -120,6 +123,7 @@ class _Reader:
         self._source = source
         self._name = name
         self._values: list[Value] = []
+        self._layouts: list[Layout | None] = []  # by value; None where only its shape is known
         self._index: dict[str, int] = {}
         self._shapes: dict[str, tuple[tuple[int, ...], str]] = {}
         for info in [*source.input, *source.value_info, *source.output]:
@@ -144,15 +148,41 @@ class _Reader:
         outputs = tuple(self._index[made.name] for made in self._source.output)
         return Graph(self._name, tuple(self._values), tuple(operators), tuple(inputs), outputs)
 
-    def _add(
-        self, name: str, shape: tuple[int, ...], dtype: str, role: Role, source: int | None = None
-    ) -> int:
+    def _add(self, name: str, shape: tuple[int, ...], dtype: str, role: Role) -> int:
         index = len(self._values)
-        own = index if source is None else source
-        storage = index if source is None else self._values[source].storage
-        self._values.append(Value(shape, dtype, role, own, storage, name))
+        self._values.append(Value(shape, dtype, role, index, index, name))
+        self._layouts.append(contiguous(shape))
         self._index[name] = index
         return index
+
+    def _view(
+        self, name: str, shape: tuple[int, ...], dtype: str, shown: int, layout: Layout | None
+    ) -> int:
+        index, value = len(self._values), self._values[shown]
+        source = self._values[value.source]
+        own = contiguous(source.shape)
+        order = order_of(layout, own) if layout else ()
+        turned = is_turned(layout, own) if layout else False
+        self._values.append(
+            Value(shape, dtype, value.role, value.source, source.storage, name, order, turned)
+        )
+        self._layouts.append(layout)
+        self._index[name] = index
+        return index
+
+    def _layout(self, node: Any, shown: int, shape: tuple[int, ...]) -> Layout | None:
+        """How the result of a view node lies in its source."""
+        layout = self._layouts[shown]
+        if layout is None:
+            return None
+        sizes, strides = layout
+        if node.op_type == "Transpose":
+            turned = _attributes(node).get("perm", range(len(sizes))[::-1])
+            return shape, tuple([strides[place] for place in turned])
+        if node.op_type in _KEEPS_STRIDES:
+            return shape, strides
+        plain = node.op_type in _RESHAPES and layout == contiguous(sizes)
+        return contiguous(shape) if plain else None
 
     def _node(self, node: Any) -> list[Operator]:
         inputs = [self._index[name] for name in node.input if name in self._index]
@@ -164,8 +194,8 @@ class _Reader:
         role = Role.DERIVED if fixed else Role.ACTIVATION
         if node.op_type in _VIEWS:
             for name in filter(None, node.output):
-                source = self._values[inputs[0]].source
-                self._add(name, *self._known(name, node), self._values[inputs[0]].role, source)
+                shape, dtype = self._known(name, node)
+                self._view(name, shape, dtype, inputs[0], self._layout(node, inputs[0], shape))
             return []
         if node.op_type in ("MatMul", "Gemm"):
             inputs = self._as_linear(node, inputs)
@@ -185,9 +215,9 @@ class _Reader:
         weight = self._values[inputs[1]]
         if len(weight.shape) != 2 or _attributes(node).get("transB", 0):
             return inputs
-        seen = self._add(
-            f"{weight.name}.T", weight.shape[::-1], weight.dtype, weight.role, weight.source
-        )
+        shape, layout = weight.shape[::-1], self._layouts[inputs[1]]
+        across = (shape, layout[1][::-1]) if layout else None
+        seen = self._view(f"{weight.name}.T", shape, weight.dtype, inputs[1], across)
         return [inputs[0], seen, *inputs[2:]]
 
     def _known(self, name: str, node: Any) -> tuple[tuple[int, ...], str]:

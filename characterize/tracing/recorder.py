@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from characterize import costs
 from characterize.records import Frozen, Graph, Operator, Role, Value
 from characterize.tracing.operators import DROPOUTS, IGNORED, LAYOUT
+from characterize.tracing.orders import Layout, is_turned, layout_of, order_of
 from characterize.tracing.shortcuts import SHORTCUTS, SYMBOLIC
 
 _WEIGHTS = frozenset({Role.PARAMETER, Role.BUFFER, Role.CONSTANT, Role.DERIVED})
@@ -104,6 +105,7 @@ class Recorder(TorchDispatchMode):
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
         self._storages: dict[int, int] = {}  # torch's storage -> our storage
         self._writer: dict[int, int] = {}  # our storage -> the value that last wrote it
+        self._layouts: dict[int, Layout] = {}  # our storage -> how its source values lie
         self._dtypes: dict[torch.dtype, str] = {}
 
     def __torch_dispatch__(
@@ -157,14 +159,17 @@ class Recorder(TorchDispatchMode):
     ) -> int:
         index = len(self.values)
         storage = self._storage(tensor)
+        layout = layout_of(tensor)
         own = index if source is None else source
-        self.values.append(
-            Value(self._shape(tensor), self._dtype(tensor.dtype), role, own, storage, name)
-        )
+        shape, dtype = self._shape(tensor), self._dtype(tensor.dtype)
+        base = layout if source is None else self._layouts[storage]
+        order, turned = order_of(layout, base), is_turned(layout, base)
+        self.values.append(Value(shape, dtype, role, own, storage, name, order, turned))
         self._ids[id(tensor)] = index
         self._alive.append(tensor)
         if source is None:
             self._writer[storage] = index
+            self._layouts[storage] = layout
         return index
 
     def value(self, tensor: torch.Tensor, role: Role = Role.CONSTANT) -> int:
@@ -267,7 +272,7 @@ class Recorder(TorchDispatchMode):
         if base.role is Role.ACTIVATION:
             role = Role.ACTIVATION
         index = len(self.values)
-        whole = value.source == old or base.shape == value.shape
+        whole = value.source == old or (base.shape == value.shape and not value.order)
         if not whole:
             attributes["written"] = value.shape
         shape = value.shape if whole else base.shape
