@@ -80,13 +80,14 @@ def kpis(found: Anatomy, unfused: Fused, pin: PinnedLayers | None = None) -> Non
     with st.grid(4, min_column_width=panels.KPI_WIDTH, gap="xsmall"):
         for (title, value, beside, meaning), column in zip(figures, KPI_COLUMNS, strict=True):
             against = f" Change against “{pin.kernels.name}”." if pin else ""
-            now, before = float(row[column]), float(pin.whole[column]) if pin else 0.0
+            change: dict[str, Any] = {"delta": beside, "delta_color": "off", "delta_arrow": "off"}
+            if pin:
+                colour = "inverse" if column in BETTER_LOW else "off"
+                change = panels.delta(float(row[column]), float(pin.whole[column]), colour)
             st.metric(
                 title,
                 value,
-                panels.delta(now, before) if pin else beside,
-                delta_color="inverse" if pin and column in BETTER_LOW else "off",
-                delta_arrow="auto" if pin else "off",
+                **change,
                 help=f"{meaning}{against}",
                 border=True,
                 height="stretch",

@@ -145,25 +145,26 @@ def metrics(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: 
     """The large figures themselves, to be written into :func:`kpi_grid`."""
     for quantity in readable.KPIS:
         now = float(row[quantity.column])
-        change = None if before is None else delta(now, float(before[quantity.column]))
+        colour = "inverse" if quantity.lower_is_better else "normal"
+        change = {} if before is None else delta(now, float(before[quantity.column]), colour)
         st.metric(
             quantity.title,
             readable.number(now, quantity.unit),
-            change,
-            delta_color="inverse" if quantity.lower_is_better else "normal",
+            **change,
             help=f"{quantity.meaning} {f'Change against “{pin_name}”.' if before else ''}",
             border=True,
             height="stretch",
         )
 
 
-def delta(now: float, before: float) -> str | int:
-    """A change as Streamlit's metrics take it."""
+def delta(now: float, before: float, colour: str) -> dict[str, Any]:
+    """A change as ``st.metric`` takes it; one that is none has neither colour nor arrow."""
     text = readable.change(now, before)
-    # Streamlit tells the direction from the sign of a string, and a number 0 is grey
     if text == "0 %":
-        return 0
-    return text.replace("−", "-", 1) if now >= before or text.startswith("−") else f"- {text}"
+        return {"delta": text, "delta_color": "off", "delta_arrow": "off"}
+    # Streamlit tells the direction from the sign
+    said = text.replace("−", "-", 1) if now >= before or text.startswith("−") else f"- {text}"
+    return {"delta": said, "delta_color": colour}
 
 
 def key_of_marks(pinned: Sequence[tuple[str, str]]) -> None:

@@ -287,7 +287,7 @@ def test_any_number_of_pins_is_compared_and_the_first_is_what_changes_are_measur
         for name, network in (("shallow", shallow), ("deep", deep))
     ]
     app = opened(model="mlp", **{"mlp.depth": "2", "pin": link})
-    assert changes(app)["MACs"] == "0"  # the first is as shallow as what is shown
+    assert changes(app)["MACs"] == "0 %"  # the first is as shallow as what is shown
     table = app.dataframe[0].value
     assert list(table["Latency / A (×)"]) == [1.0] * len(table)
     assert (table["Latency / B (×)"] <= 1.0).all()  # the second is deeper
@@ -300,7 +300,7 @@ def test_any_number_of_pins_is_compared_and_the_first_is_what_changes_are_measur
     assert app.query_params["pin"] == link[::-1]
     app.button(key="_undo").click().run()
     assert app.query_params["pin"] == link
-    assert changes(healthy(app))["MACs"] == "0"
+    assert changes(healthy(app))["MACs"] == "0 %"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"name": 1}', "nonsense",
@@ -321,7 +321,7 @@ def test_the_controls_can_be_set_to_what_is_pinned():
     next(button for button in app.button if button.label == "Set the controls to it").click().run()
     healthy(app)
     assert "mlp, depth 5, batch 8" in words(app)
-    assert set(changes(app).values()) == {"0"}
+    assert set(changes(app).values()) == {"0 %"}
 
 
 # going elsewhere and coming back
