@@ -110,7 +110,7 @@ class Controls:
         self._fragment = fragment
         self._moved = moved
         self.model = ""
-        self._place: DeltaGenerator | None = None
+        self._place: DeltaGenerator = st.sidebar
 
     def network(self) -> None:
         """Which network; its sizes are put below by :meth:`sizes`."""
@@ -129,7 +129,7 @@ class Controls:
         another run, only to hear that the fragment suffices, and the browser would draw the page anew
         for each.
         """
-        with self._place or st.sidebar:
+        with self._place:
             try:
                 if self.model:
                     self._parameters(self.model)

@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from characterize.errors import CharacterizeError
 from dashboard import anatomy, layer_beside, layer_rows, pins, queries, roofline_rows
 from dashboard.anatomy import Anatomy
 from dashboard.pins import Pin
@@ -27,16 +26,8 @@ class PinnedLayers:
 
 def pinned(device: str) -> list[PinnedLayers]:
     """The pinned configurations that ``device`` can run; of the others it is said why not."""
-    found = []
     contents = queries.contents([device])
-    for index, pin in enumerate(pins.pinned()):
-        try:
-            found.append(_layers(pins.letter(index), pin, device, contents))
-        except CharacterizeError as error:
-            st.warning(
-                f"“{pin.name}”, pinned, cannot be shown: {error}", icon=":material/keep_off:"
-            )
-    return found
+    return pins.each(lambda letter, pin: _layers(letter, pin, device, contents))
 
 
 # a pin does not change when a slider moves

@@ -13,7 +13,7 @@ import streamlit as st
 
 import characterize.models
 from characterize.errors import CharacterizeError
-from dashboard import pins, presets, queries
+from dashboard import address, pins, presets, queries
 from dashboard.pins import Pin
 from dashboard.queries import Network
 
@@ -143,12 +143,7 @@ def publish() -> None:
         for label in st.session_state[_CHOSEN]
         if label in networks or label == LIVE_LABEL
     ] or [NOBODY]
-    texts = [] if texts == list(FIRST) else texts
-    if texts != st.query_params.get_all(NETWORK):
-        if texts:
-            st.query_params[NETWORK] = texts
-        else:
-            del st.query_params[NETWORK]
+    address.write(NETWORK, [] if texts == list(FIRST) else texts)
 
 
 def encode(pin: Pin) -> str:

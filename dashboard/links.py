@@ -29,7 +29,7 @@ from typing import Any, Final
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import own_devices, queries
+from dashboard import address, own_devices, queries
 from dashboard.queries import AUTO
 
 ZOO: Final = "zoo"
@@ -162,11 +162,7 @@ def publish(name: str) -> None:
     """Write a control's value into the URL."""
     texts = linked()[name].texts(st.session_state[name])
     st.session_state[f"{_WRITTEN}{name}"] = texts
-    if texts != st.query_params.get_all(name):
-        if texts:
-            st.query_params[name] = texts
-        else:
-            del st.query_params[name]
+    address.write(name, texts)
 
 
 def hold(name: str, known: Sequence[str], default: str) -> None:
@@ -197,12 +193,7 @@ def hold_many(name: str, known: Sequence[str], default: Sequence[str] = ()) -> N
         st.session_state[name] = [value for value in held if value in known] or list(default)
     values = st.session_state[name] = [v for v in st.session_state[name] if v in known]
     st.session_state[memory] = values
-    texts = [] if values == list(default) else values
-    if texts != st.query_params.get_all(name):
-        if texts:
-            st.query_params[name] = texts
-        else:
-            del st.query_params[name]
+    address.write(name, [] if values == list(default) else values)
 
 
 def notes() -> list[str]:
@@ -213,7 +204,7 @@ def notes() -> list[str]:
     if st.session_state.get("_link_read"):
         return []
     st.session_state["_link_read"] = True
-    wrong = bad_parts({name: st.query_params.get_all(name) for name in st.query_params})
+    wrong = bad_parts(address.read())
     return [*own_devices.notes(), *wrong]
 
 

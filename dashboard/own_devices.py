@@ -18,6 +18,7 @@ import characterize.hardware
 from characterize.errors import BrokenRecordError, CharacterizeError
 from characterize.hardware import KEYS, Profile
 from characterize.records import Confidence
+from dashboard import address
 
 EDIT: Final = "hardware.edit"
 EDITED: Final = "_edited"  # ends the name of a device with other figures
@@ -177,11 +178,7 @@ def publish() -> None:
     """Write the edits into the URL."""
     held: Mapping[str, Changes] = st.session_state.get(_EDITS, {})
     texts = [encode(base, changes) for base, changes in held.items()]
-    if texts != st.query_params.get_all(EDIT):
-        if texts:
-            st.query_params[EDIT] = texts
-        else:
-            del st.query_params[EDIT]
+    address.write(EDIT, texts)
 
 
 def encode(base: str, changes: Changes) -> str:

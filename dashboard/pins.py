@@ -8,14 +8,14 @@ for it in charts and tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import streamlit as st
 
 from characterize.errors import CharacterizeError
-from dashboard import links, queries
+from dashboard import address, links, queries
 from dashboard.queries import Network
 
 LONGEST_NAME: Final = 60
@@ -25,6 +25,7 @@ _PINS: Final = (
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Pins = tuple["Pin", ...]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,19 @@ def pinned() -> Pins:
         st.session_state[_PINS] = [tuple(pin for pin in read if pin is not None)]
     last: Pins = st.session_state[_PINS][-1]
     return last
+
+
+def each(make: Callable[[str, Pin], Made]) -> list[Made]:
+    """What ``make`` makes of every pin and its letter; of one that it cannot use it is said why."""
+    found = []
+    for index, pin in enumerate(pinned()):
+        try:
+            found.append(make(letter(index), pin))
+        except CharacterizeError as error:
+            st.warning(
+                f"“{pin.name}”, pinned, cannot be shown: {error}", icon=":material/keep_off:"
+            )
+    return found
 
 
 def notes() -> list[str]:
@@ -127,12 +141,7 @@ def _put(now: Pins) -> None:
 
 def publish() -> None:
     """Write what is pinned into the URL."""
-    texts = [encode(pin) for pin in pinned()]
-    if texts != st.query_params.get_all(links.PIN):
-        if texts:
-            st.query_params[links.PIN] = texts
-        else:
-            del st.query_params[links.PIN]
+    address.write(links.PIN, [encode(pin) for pin in pinned()])
 
 
 def encode(pin: Pin) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 import streamlit as st
 
 from characterize import __version__
-from dashboard import exports, images, links, queries, report_page, tables
+from dashboard import address, exports, images, links, queries, report_page, tables
 from dashboard.exports import Provenance
 from dashboard.images import Theme
 from dashboard.readable import Columns
@@ -35,8 +35,8 @@ INSTALL: Final = "pip install 'characterize[{}]'"
 
 def asked(extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the person asked for: the view, the parameters of its link, and what a view adds."""
-    link = {name: st.query_params.get_all(name) for name in st.query_params}
-    said = {name: texts if len(texts) > 1 else texts[0] for name, texts in link.items() if texts}
+    link = address.read().items()
+    said = {name: texts if len(texts) > 1 else texts[0] for name, texts in link if texts}
     return {"view": st.session_state.get(links.PAGE, ""), **said, **(extra or {})}
 
 

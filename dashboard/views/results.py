@@ -7,6 +7,7 @@ import streamlit as st
 
 from characterize.errors import CharacterizeError
 from dashboard import (
+    address,
     exports,
     grouping,
     links,
@@ -181,7 +182,7 @@ def not_followed(rows: pd.DataFrame) -> list[str]:
     if st.session_state.get(READ):
         return []
     st.session_state[READ] = True
-    link = {name: st.query_params.get_all(name) for name in st.query_params}
+    link = address.read()
     found = stored_links.wrong(rows, link)
     for name in found:  # those that no control takes would stay
         kept = [text for text in link[name] if not stored_links.wrong(rows, {name: [text]})]

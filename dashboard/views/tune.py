@@ -8,7 +8,7 @@ popovers, and is made when they are opened.
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,11 +88,7 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
     """The answer, and that of the pins; after an error, those of the last time."""
     request = Request(network, comparison.devices, comparison.baseline)
     try:
-        with (
-            contextlib.nullcontext()
-            if queries.is_quick(network)
-            else st.spinner("Tracing the network")
-        ):
+        with nullcontext() if queries.is_quick(network) else st.spinner("Tracing the network"):
             answer = queries.answer(request)
     except CharacterizeError as error:
         st.error(str(error), icon=":material/error:")
@@ -108,16 +104,12 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
 
 def pinned_rows(comparison: Comparison) -> list[Pinned]:
     """The pinned configurations on the devices that are compared now; those that can be shown."""
-    found = []
-    for index, pin in enumerate(pins.pinned()):
+
+    def answered(letter: str, pin: pins.Pin) -> Pinned:
         asked = Request(pin.network, comparison.devices, comparison.baseline)
-        try:
-            found.append(Pinned(pins.letter(index), pin.name, queries.answer(asked).rows))
-        except CharacterizeError as error:
-            st.warning(
-                f"“{pin.name}”, pinned, cannot be shown: {error}", icon=":material/keep_off:"
-            )
-    return found
+        return Pinned(letter, pin.name, queries.answer(asked).rows)
+
+    return pins.each(answered)
 
 
 def shown() -> Found:
@@ -181,20 +173,17 @@ def results(at: Places) -> None:
             found.network, found.answer, focus, pinned, saving.asked(found.asked)
         ),
     )
-    if at.kernels:
-        with at.kernels:
-            kernels()
-            row_panel.explanation(shown)
-    if at.table:
-        with at.table:
-            table()
-            row_panel.explanation(shown)
+    for place, part in ((at.kernels, kernels), (at.table, table)):
+        if place:
+            with place:
+                part()
+                row_panel.explanation(shown)
 
 
 def moved(key: str) -> None:
     """A slider of the network was moved: its fragment runs again, and the curve if it must."""
     if curve_panel.outdated(key) and st.session_state.get(SHOW, CURVE) == CURVE:
-        with contextlib.suppress(StreamlitAPIException):  # where the page shows no curve yet
+        with suppress(StreamlitAPIException):  # where the page shows no curve yet
             st.rerun([RESULTS, curve_panel.FRAGMENT])
 
 
