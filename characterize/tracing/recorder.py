@@ -160,11 +160,14 @@ class Recorder(TorchDispatchMode):
         index = len(self.values)
         storage = self._storage(tensor)
         layout = layout_of(tensor)
-        own = index if source is None else source
         shape, dtype = self._shape(tensor), self._dtype(tensor.dtype)
-        base = layout if source is None else self._layouts[storage]
-        order, turned = order_of(layout, base), is_turned(layout, base)
-        self.values.append(Value(shape, dtype, role, own, storage, name, order, turned))
+        if source is None:  # what is made lies in its own order
+            value = Value(shape, dtype, role, index, storage, name)
+        else:
+            base = self._layouts[storage]
+            order, turned = order_of(layout, base), is_turned(layout, base)
+            value = Value(shape, dtype, role, source, storage, name, order, turned)
+        self.values.append(value)
         self._ids[id(tensor)] = index
         self._alive.append(tensor)
         if source is None:
