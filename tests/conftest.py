@@ -57,6 +57,19 @@ def fresh_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture
+def no_caches() -> Iterator[None]:
+    """The dashboard as a server that has just begun has it: nothing is remembered."""
+    import streamlit
+
+    from dashboard import queries
+
+    streamlit.cache_data.clear()
+    streamlit.cache_resource.clear()
+    yield
+    queries._keeper().close()  # what is to be stored is stored before the store goes
+
+
 @pytest.fixture(scope="session")
 def shared_measurements() -> Path:
     """The directory of published measurements, or a skip that says how to name one."""

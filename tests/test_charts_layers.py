@@ -6,7 +6,6 @@ import json
 
 import pandas as pd
 import pytest
-import streamlit as st
 from hypothesis import given
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
@@ -403,14 +402,6 @@ def test_nothing_fused_moves_the_most_bytes_in_the_most_kernels():
 
 
 # the view
-
-
-@pytest.fixture
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()
 
 
 def opened(**link):

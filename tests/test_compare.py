@@ -4,7 +4,6 @@ import json
 
 import pandas as pd
 import pytest
-import streamlit as st
 
 from dashboard import (
     charts_compare,
@@ -22,6 +21,8 @@ from dashboard.queries import Network, Request
 from tests.dashboard_support import ROWS
 from tests.test_dashboard import healthy, opened, words
 
+pytestmark = pytest.mark.usefixtures("no_caches")
+
 TITLES = {"a_cpu": "A CPU", "a_gpu": "A GPU", "a_kpu": "A KPU"}
 ORDER = list(TITLES)
 FIRST = Entry(
@@ -34,14 +35,6 @@ FIRST = Entry(
     },
 )
 SECOND = Entry("second", {**FIRST.rows, "latency_s": [1e-3, 4e-3, 2e-3], "depth": [5, 5, 5]})
-
-
-@pytest.fixture(autouse=True)
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()
 
 
 # frames

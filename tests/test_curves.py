@@ -10,16 +10,10 @@ from characterize import session, store, templates
 from dashboard import charts_curve, curve_panel, curve_rows, curves, queries, readable
 from dashboard.queries import Network, Request
 
+pytestmark = pytest.mark.usefixtures("no_caches")
+
 DEVICES = ("intel_i7_12700k", "nvidia_h100_sxm", "google_coral_edge_tpu", "stillwater_kpu_t256")
 STACK = queries.families()["conv2d_stack"]
-
-
-@pytest.fixture(autouse=True)
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()
 
 
 def request(**changed):

@@ -6,7 +6,6 @@ import sys
 import textwrap
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from characterize import models, session, store
@@ -15,17 +14,11 @@ from dashboard import keeping, links, palette, pins, presets, queries, readable,
 from dashboard.queries import Network, Request
 from tests.dashboard_support import ROOT
 
+pytestmark = pytest.mark.usefixtures("no_caches")
+
 APP = str(ROOT / "dashboard" / "app.py")
 VIEWS = ("tune", "hardware", "results")
 CHANNELS = "conv2d_stack.channels"
-
-
-@pytest.fixture(autouse=True)
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()  # what is to be stored is stored before the store goes
 
 
 TABLE = {"tune.show": "All figures"}  # the tab of Tune that shows its table

@@ -4,7 +4,6 @@ import json
 
 import pandas as pd
 import pytest
-import streamlit as st
 
 from characterize import hardware
 from characterize.records import Precision
@@ -13,7 +12,6 @@ from dashboard import (
     layer_beside,
     layer_rows,
     module_tree,
-    queries,
     readable,
     roofline_rows,
 )
@@ -136,14 +134,6 @@ def test_totals_say_what_now_is_over_each():
 
 
 # the view
-
-
-@pytest.fixture
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()
 
 
 def pin(name, precision="auto", **settings):

@@ -10,15 +10,10 @@ from dashboard import own_devices, queries
 from dashboard.queries import Network, Request
 from tests.test_dashboard import healthy, opened, words
 
+pytestmark = pytest.mark.usefixtures("no_caches")
+
 T4 = "nvidia_t4"
 FASTER = {"memory.bytes_per_s": 6.4e11}
-
-
-@pytest.fixture(autouse=True)
-def no_caches():
-    st.cache_data.clear()
-    yield
-    queries._keeper().close()
 
 
 @pytest.fixture

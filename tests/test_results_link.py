@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-import streamlit as st
 
 from dashboard import queries, stored_links
 from tests.test_dashboard import healthy, opened, words
@@ -12,14 +11,6 @@ ROWS = pd.DataFrame({
     "stack": ["compiled"] * 2, "latency_s": [1e-3, 2e-3], "bottleneck": ["launch", "memory"],
     "fits": [True, None],
 })  # fmt: skip
-
-
-@pytest.fixture
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()
 
 
 @pytest.mark.parametrize(("name", "texts"), [

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import streamlit as st
 
 from characterize import questions, sweeping
 from characterize.models import Parameter
@@ -18,19 +17,13 @@ from dashboard import charts_sweep, jobs, links, palette, queries, state, sweep_
 from dashboard.readable import ENERGY, LATENCY
 from tests.test_dashboard import figures, healthy, opened, words
 
+pytestmark = pytest.mark.usefixtures("no_caches")
+
 DEVICES = ["nvidia_t4", "hailo_8"]
 KNOWN: dict[str, Any] = {
     "nvidia_t4": SimpleNamespace(short="T4", architecture="gpu"),
     "hailo_8": SimpleNamespace(short="Hailo-8", architecture="kpu"),
 }
-
-
-@pytest.fixture(autouse=True)
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()
 
 
 @pytest.fixture

@@ -28,6 +28,15 @@ def own_store(tmp_path, monkeypatch):
     return store.Store()
 
 
+def assert_same(row, alone):
+    """What a row of a sweep says, its gaps left out, is what the network alone has."""
+    for name in row.index:
+        if isinstance(row[name], float) and row[name] == row[name]:
+            assert row[name] == pytest.approx(alone[name], rel=1e-12), name
+        elif row[name] == row[name]:
+            assert row[name] == alone[name], name
+
+
 def test_a_sweep_is_its_projections_one_by_one():
     table = ch.sweep(
         "conv2d_stack", layers=[1, 3], channels=[8, 9], input_size=[9, 32], batch=[1, 4],
@@ -109,11 +118,7 @@ def test_what_topologies_share_is_what_each_of_them_has(family, stack):
             family, {name: row[name] for name in axes}, batch=row["batch"], stack=stack,
             hardware=[row["hardware"]], baseline="intel_i9_10940x", keep=False,
         ).iloc[0]  # fmt: skip
-        for name in row.index:
-            if isinstance(row[name], float) and row[name] == row[name]:
-                assert row[name] == pytest.approx(alone[name], rel=1e-12), name
-            elif row[name] == row[name]:
-                assert row[name] == alone[name], name
+        assert_same(row, alone)
 
 
 def test_kernels_that_several_topologies_have_are_evaluated_once():
@@ -181,11 +186,7 @@ def test_on_a_grid_every_execution_model_gives_what_it_gives_one_by_one(monkeypa
             "conv2d_stack", parameters, batch=row["batch"], hardware=[row["hardware"]],
             baseline="intel_i9_10940x", keep=False,
         ).iloc[0]  # fmt: skip
-        for name in row.index:
-            if isinstance(row[name], float) and row[name] == row[name]:
-                assert row[name] == pytest.approx(alone[name], rel=1e-12), name
-            elif row[name] == row[name]:
-                assert row[name] == alone[name], name
+        assert_same(row, alone)
 
 
 def test_blocks_cover_the_space_once(monkeypatch):

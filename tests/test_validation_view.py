@@ -13,6 +13,8 @@ from characterize.errors import BrokenRecordError
 from dashboard import charts_validation, jobs, queries, validation_rows, validations
 from tests.test_dashboard import figures, healthy, opened, words
 
+pytestmark = pytest.mark.usefixtures("no_caches")
+
 HEADER = (
     "model,input_size,batch,precision,stack,memory_format,hardware,latency_s,power_w,energy_j\n"
 )
@@ -24,14 +26,6 @@ TABLE = pd.DataFrame({
     "predicted_s": [1.1e-3, 1e-3, 1.2e-2], "low_s": [0.9e-3, 0.8e-3, 0.9e-2], "high_s": [1.3e-3, 1.2e-3, 1.5e-2],
     "predicted_energy_j": 1.0, "predicted_power_w": 1.0,
 })  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def no_caches():
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    queries._keeper().close()
 
 
 @pytest.fixture

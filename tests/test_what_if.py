@@ -3,21 +3,15 @@
 from typing import Any
 
 import pytest
-import streamlit as st
 
 from characterize import hardware
-from dashboard import own_devices, queries, what_if
+from dashboard import own_devices, what_if
 from tests.test_dashboard import figures, healthy, opened, words
+
+pytestmark = pytest.mark.usefixtures("no_caches")
 
 T4 = "nvidia_t4"
 BANDWIDTH = "memory.bytes_per_s"
-
-
-@pytest.fixture(autouse=True)
-def no_caches():
-    st.cache_data.clear()
-    yield
-    queries._keeper().close()
 
 
 def fields(name=T4):
