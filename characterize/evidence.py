@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,12 @@ FORMATS: Final = MappingProxyType({"channels_last": "nhwc", "contiguous": "nchw"
 TRACED_BATCH: Final = 2
 """Networks are traced once at this batch and scaled: at 1, shapes broadcast that otherwise do not."""
 
+UNCACHED: Final = ("transformers/gpt2", "transformers/llama-small")
+"""Networks that were measured without a cache of keys and values, which they have by default."""
+
 Progress = Callable[[str], None]
+Networks = Callable[[str, "int | None"], Graph]
+"""A network by its model and input size; raises CharacterizeError where there is none."""
 
 
 def published() -> pd.DataFrame:
@@ -132,16 +137,25 @@ class Subject:
     reason: str = ""  # why there is no graph
 
 
-def subjects(frame: pd.DataFrame, progress: Progress | None = None) -> Iterator[Subject]:
-    """Every network that was measured, traced once; one that can't be comes with its reason."""
+def subjects(
+    frame: pd.DataFrame, progress: Progress | None = None, networks: Networks | None = None
+) -> Iterator[Subject]:
+    """Every network that was measured, traced once; one that can't be comes with its reason.
+
+    Args:
+        frame: measurements.
+        progress: called with a sentence before each network.
+        networks: where they come from, by default :func:`network`.
+    """
     say = progress or (lambda _text: None)
+    found = networks or network
     groups = list(frame.groupby(["model", "input_size"], dropna=False, sort=False).indices.items())
     for place, ((model, size), rows) in enumerate(groups, 1):
         number = None if size != size else int(size)
         say(f"{place} of {len(groups)}: {model}")
         positions = tuple(int(row) for row in rows)
         try:
-            yield Subject(model, number, positions, network(str(model), number))
+            yield Subject(model, number, positions, found(str(model), number))
         except errors.CharacterizeError as error:
             yield Subject(model, number, positions, None, str(error))
 
@@ -152,20 +166,21 @@ def network(model: str, size: int | None) -> Graph:
     Raises:
         CharacterizeError: there is no such model, or its library cannot be imported.
     """
-    file = _folder() / _file_name(model, size)
+    file = _folder() / file_name(model, size)
     if file.exists():
         try:
             return codec.decode(file.read_bytes())
         except errors.BrokenRecordError:  # of another format: traced anew
-            return _traced(model, size)
-    return _traced(model, size)
+            return traced(model, size)
+    return traced(model, size)
 
 
 def _folder() -> Path:
     return data_directory() / "published" / "graphs"
 
 
-def _file_name(model: str, size: int | None) -> str:
+def file_name(model: str, size: int | None) -> str:
+    """The file that the graph of a network is kept in."""
     return f"{model.replace('/', '--')}{'' if size is None else f'@{size}'}.json.zz"
 
 
@@ -188,19 +203,24 @@ def write(place: Path | None = None) -> list[str]:
     wanted = shipped()
     for model, size in wanted:
         try:
-            content = codec.encode(_traced(model, size))
+            content = codec.encode(traced(model, size))
         except errors.CharacterizeError as error:
             trouble.append(f"{model}: {error}")
         else:
-            (place / _file_name(model, size)).write_bytes(content)
-    names = {_file_name(model, size) for model, size in wanted}
+            (place / file_name(model, size)).write_bytes(content)
+    names = {file_name(model, size) for model, size in wanted}
     for file in place.glob("*.json.zz"):
         if file.name not in names:
             file.unlink()
     return trouble
 
 
-def _traced(model: str, size: int | None) -> Graph:
+def traced(model: str, size: int | None) -> Graph:
+    """A network as it was measured, traced now at a batch of :data:`TRACED_BATCH`.
+
+    Raises:
+        CharacterizeError: there is no such model, or its library cannot be imported.
+    """
     model, *settings = model.split()  # "resnet depth=101", as `characterize measure` writes it
     parameters: dict[str, Any] = dict(setting.split("=", 1) for setting in settings)
     if size is not None:
@@ -210,7 +230,21 @@ def _traced(model: str, size: int | None) -> Graph:
             (n for n in ("input_size", "sequence", "sequence_length") if n in names), "input_size"
         )
         parameters[place] = size
+    if model in UNCACHED:
+        return _traced_without_cache(model, parameters)
     return tracing.trace(model, batch=TRACED_BATCH, **parameters)
+
+
+def _traced_without_cache(model: str, parameters: dict[str, Any]) -> Graph:
+    from characterize.models.zoos import transformers_zoo
+    from characterize.tracing import modules
+
+    known = models.zoo(model)
+    values = known.check(**parameters)
+    with modules.translated_errors(model):
+        module = transformers_zoo.without_cache(modules.build(lambda: known.build(**values)))
+        inputs: Any = known.inputs(batch=TRACED_BATCH, **values)  # by name
+    return replace(tracing.trace(module, keywords=inputs), model=model)
 
 
 class Kernels:

@@ -73,6 +73,7 @@ class Calibration:
     values: Mapping[str, float]
     fitted: Array  # ln(projected / measured)
     held: Array | None
+    halves: tuple[Mapping[str, float], ...] = ()  # all values of the fits to either half
 
     @property
     def error(self) -> float:
@@ -94,12 +95,18 @@ def table_of(stack: str, memory_format: str, architecture: Architecture) -> str:
 
 
 def gather(
-    frame: pd.DataFrame, profile: Profile, progress: evidence.Progress | None = None
+    frame: pd.DataFrame,
+    profile: Profile,
+    progress: evidence.Progress | None = None,
+    networks: evidence.Networks | None = None,
 ) -> tuple[dict[tuple[str, Precision], Samples], list[str]]:
-    """Launched kernels of every measurement, by table and precision; and what was left out."""
+    """Launched kernels of every measurement, by table and precision; and what was left out.
+
+    ``networks`` is where the measured networks come from, by default :func:`evidence.network`.
+    """
     parts: dict[tuple[str, Precision], list[tuple[KernelColumns, float, str]]] = {}
     left: list[str] = []
-    for subject in evidence.subjects(frame, progress):
+    for subject in evidence.subjects(frame, progress, networks):
         if subject.graph is None:
             left.append(f"{subject.model}: {subject.reason}")
             continue
@@ -216,16 +223,17 @@ def calibrate(
         return calibration.fit(predict, part.measured_s, known, free, start, softness=soft)
 
     whole = fitted_on(samples)
-    held = None
+    held, halves = None, []
     first = half(samples.families, split)
     if hold and min(first.sum(), (~first).sum()) >= LEAST:
         held = np.empty(len(first))
         predict = predictor(samples, profile, precision)
         for side in (first, ~first):
             values = fitted_on(samples.some(side)).values
+            halves.append(values)
             held[~side] = np.log(predict(values) / samples.measured_s)[~side]
     chosen = {name: _rounded(whole.values[name]) for name in known if name in {*free, *start}}
-    return Calibration(table, chosen, whole.residuals, held)
+    return Calibration(table, chosen, whole.residuals, held, tuple(halves))
 
 
 def half(families: Sequence[str], split: str = "") -> NDArray[np.bool_]:

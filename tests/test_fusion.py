@@ -269,6 +269,74 @@ def test_rows_of_a_square_are_not_met_by_what_is_read_across():
     assert len(kernels((1, 0)).kernels) == 2
 
 
+TURNED = (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [((), (), 1), (TURNED, TURNED, 1), ((), TURNED, 2), (TURNED, (), 2)],
+    ids=["rows twice", "columns twice", "rows and columns", "columns and rows"],
+)
+def test_rows_and_columns_of_a_square_are_two_passes(first, second, expected):
+    # x [6, 6] is 36 elements, what is summed up 6: one pass reads x once, two read it twice
+    def summed(net, x, order):
+        view = net.view(x, 6, 6, order=order) if order else x
+        return net.op("sum", (view,), (6,), dim=(-1,))
+
+    net = Net()
+    x = net.input(6, 6)
+    kernels = fuse(net.graph(summed(net, x, first), summed(net, x, second)))
+    assert len(kernels.kernels) == expected
+    assert total_bytes(kernels) == 4 * (expected * 36 + 2 * 6)
+
+
+def test_rows_and_columns_stay_two_passes_where_their_sums_meet_or_are_computed_on_the_way():
+    # the sum over relu(x) turned, the sum over x, and both added: relu+sum reads 36 and writes 6,
+    # sum+add reads 36 and 6 and writes 6
+    net = Net()
+    x = net.input(6, 6)
+    columns = net.op("sum", (net.view(net.relu(x), 6, 6, order=TURNED),), (6,), dim=(-1,))
+    rows = net.op("sum", (x,), (6,), dim=(-1,))
+    kernels = fuse(net.graph(net.add(columns, rows)))
+    assert patterns_of(kernels) == ["relu+sum", "sum+add"]
+    assert total_bytes(kernels) == 4 * (36 + 6 + 36 + 6 + 6)
+
+
+def test_elements_are_computed_as_rows_pass_in_whatever_order_those_are():
+    # a layer norm over the channels of an image, and the image times a number a channel, as MetaFormer
+    # has them: each reads x [2, 6, 4, 4], neither the other; then something follows both
+    def kernels(*, norm_first):
+        net = Net()
+        x = net.input(2, 6, 4, 4)
+        scale = net.parameter(6, 1, 1)
+        made = {}
+        for name in ("norm", "scaled") if norm_first else ("scaled", "norm"):
+            if name == "norm":
+                made[name] = net.layer_norm(net.view(x, 2, 4, 4, 6, order=(0, 3, 1, 2)))
+            else:
+                made[name] = net.mul(x, scale)
+        after = net.relu(made["norm"]), net.relu(made["scaled"])
+        return fuse(net.graph(*after))
+
+    # x, weight, bias and scale are read, both results are written
+    for norm_first in (True, False):
+        found = kernels(norm_first=norm_first)
+        assert len(found.kernels) == 1
+        assert total_bytes(found) == 4 * (192 + 6 + 6 + 6 + 2 * 192)
+
+
+def test_what_scales_columns_by_the_sums_of_rows_is_a_pass_of_its_own():
+    def kernels(order):
+        net = Net()
+        x = net.input(6, 6)
+        total = net.op("sum", (x,), (6, 1), dim=(-1,), keepdim=True)
+        return fuse(net.graph(net.mul(net.view(x, 6, 6, order=order), total)))
+
+    # x once and the result; turned: x and the sums, then both and the result
+    assert total_bytes(kernels(())) == 4 * (36 + 36)
+    assert total_bytes(kernels(TURNED)) == 4 * (36 + 6 + 36 + 6 + 36)
+
+
 @pytest.mark.parametrize(
     ("permuted", "expected"),
     [(True, ["linear", "attention+clone"]), (False, ["linear", "attention", "clone"])],

@@ -13,6 +13,14 @@ from characterize.records import Graph, Operator, Role, Shape
 WEIGHTS = frozenset({Role.PARAMETER, Role.BUFFER, Role.CONSTANT, Role.DERIVED})
 """Roles of values that do not depend on the network's input."""
 
+Order = tuple[object, ...]
+"""How a view shows its source: empty for in order, else what tells one turn from another."""
+
+Orders = frozenset[Order]
+"""All the ways in which operators read one value."""
+
+IN_ORDER: Orders = frozenset([()])
+
 _COPIES = frozenset({Loop.REARRANGE, Loop.CONCATENATION})
 
 
@@ -68,6 +76,15 @@ class Facts:
         """Whether an operator reads each element of ``source`` once, in whatever order."""
         size = self.sizes[source]
         return all(self.sizes[view] == size for view in self.views_of(index, source))
+
+    def orders(self, index: int, source: int) -> Orders:
+        """In which orders an operator reads ``source``; of a turned view its dimensions say how."""
+        values = self.graph.values
+        views = self.views_of(index, source)
+        if not any(values[view].order for view in views):
+            return IN_ORDER
+        orders = [(values[view].order, self.shapes[view]) for view in views]
+        return frozenset([order if order[0] else () for order in orders])
 
     def in_order(self, index: int, source: int) -> bool:
         """Whether an operator reads all of ``source`` in order, whatever views lie between."""

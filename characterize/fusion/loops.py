@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from characterize.fusion.epilogues import Region
-from characterize.fusion.facts import Facts
+from characterize.fusion.facts import IN_ORDER, Facts, Order, Orders
 from characterize.fusion.rows import Rows, outer_numel, rows_of, spreads_rows
 from characterize.fusion.shapes import Numel, broadcasts
 from characterize.fusion.tables import ELEMENTWISE, Loop
@@ -42,7 +42,9 @@ class LoopGroup:
     pure: bool = True  # any element can be computed by itself, where it is read
     closed: bool = False  # nothing may follow: concatenation
     open: int = 0
-    asked: set[int] = field(default_factory=set)  # values read from outside
+    asked: dict[int, Orders] = field(default_factory=dict)  # values read from outside, and how
+    mixed: bool = False  # two operators read one of those in different orders
+    aside: set[int] = field(default_factory=set)  # results that are met in another order than rows
     into: LoopGroup | None = None
 
     def root(self) -> LoopGroup:
@@ -116,14 +118,30 @@ def _visit(state: _State, index: int) -> None:
             depth = state.call_depth[maker] + 1
     home = _home(state, index, depth, [group for group, _ in feeders.values()])
     group = home or _new(state, index, depth)
-    drawn = [
-        feeder
-        for feeder, sources in feeders.values()
-        if feeder is not group and _can_draw(state, index, sources, feeder, group)
-    ]
+    drawn = _drawn(state, index, group, list(feeders.values()))
     _join(state, index, group)
     for feeder in drawn:
-        _merge(feeder, group, feeders[id(feeder)][1])
+        _merge(state, index, feeders[id(feeder)][1], feeder, group)
+
+
+def _drawn(
+    state: _State, index: int, group: LoopGroup, feeders: list[tuple[LoopGroup, list[int]]]
+) -> list[LoopGroup]:
+    """The loops that only feed an operator, and can run inside the loop that it joins."""
+    found: list[LoopGroup] = []
+    asked: dict[int, Orders] | None = None
+    for feeder, sources in feeders:
+        if feeder is group or not _can_draw(state, index, sources, feeder, group):
+            continue
+        if group.rows or feeder.rows or state.facts.loops[index] in _ROWS:
+            asked = asked or group.asked | _asks(state, index, group)
+            more = _drawn_asks(state, index, sources, feeder)
+            aside = feeder.mixed or not feeder.aside.isdisjoint(sources)
+            if aside or not (_alike(state, index, group) and _one_order(asked, more)):
+                continue
+            asked |= more
+        found.append(feeder)
+    return found
 
 
 def _home(state: _State, index: int, depth: int, feeders: list[LoopGroup]) -> LoopGroup | None:
@@ -167,7 +185,47 @@ def _accepts(state: _State, index: int, group: LoopGroup) -> bool:
             return False
     else:
         return False
+    if (loop in _ROWS or group.rows) and not _shares_rows(state, index, group):
+        return False
     return all(_in_step(state, index, source, group) for source in facts.reads[index])
+
+
+def _shares_rows(state: _State, index: int, group: LoopGroup) -> bool:
+    """Whether one pass over rows is right for an operator and a loop, as to what both read.
+
+    Where they read a value in different orders it is, if neither needs the other's results:
+    elements are computed as the rows that hold them pass, aside.
+    """
+    if _alike(state, index, group):
+        return True
+    made = {source for source in state.facts.reads[index] if _made_by(state, source, group)}
+    if state.facts.loops[index] in _ROWS:
+        return not made and group.rows is None
+    return made <= group.aside
+
+
+def _alike(state: _State, index: int, group: LoopGroup) -> bool:
+    """Whether an operator meets all that it reads in the order of a loop's rows."""
+    aside = not group.aside.isdisjoint(state.facts.reads[index])
+    return not (group.mixed or aside) and _one_order(group.asked, _asks(state, index, group))
+
+
+def _asks(state: _State, index: int, group: LoopGroup) -> dict[int, Orders]:
+    """What an operator reads from outside a loop, and in which order."""
+    facts = state.facts
+    return {
+        source: facts.orders(index, source)
+        for source in facts.reads[index]
+        if not _made_by(state, source, group)
+    }
+
+
+def _one_order(asked: dict[int, Orders], more: dict[int, Orders]) -> bool:
+    """Whether what two parts of a loop both read is read in one order, as a pass over rows asks.
+
+    A square matrix has as many rows as columns, and as long; their sums are two passes.
+    """
+    return all(asked.get(source, orders) == orders for source, orders in more.items())
 
 
 def _in_step(state: _State, index: int, source: int, group: LoopGroup) -> bool:
@@ -196,11 +254,12 @@ def _walk(facts: Facts, index: int) -> Numel:
 def _join(state: _State, index: int, group: LoopGroup) -> None:
     """Put an operator into a loop and keep the loop's account of uses outside."""
     facts, loop = state.facts, state.facts.loops[index]
+    if group.rows or loop in _ROWS:
+        _ask_in_rows(state, index, group)
+    else:
+        _ask(group, _asks(state, index, group))
     for source in facts.reads[index]:
-        if _made_by(state, source, group):
-            group.open -= 1
-        else:
-            group.asked.add(source)
+        group.open -= _made_by(state, source, group)
         state.reader[source] = group
     group.operators.append(index)
     state.group_of[index] = group
@@ -210,6 +269,38 @@ def _join(state: _State, index: int, group: LoopGroup) -> None:
         group.rows, group.outer = rows_of(facts, index), outer_numel(facts, index)
     group.pure = group.pure and loop in _ON_DEMAND
     group.closed = group.closed or loop is Loop.CONCATENATION
+
+
+def _ask(group: LoopGroup, more: dict[int, Orders]) -> None:
+    """Have a loop read more values from outside."""
+    group.mixed = group.mixed or not _one_order(group.asked, more)
+    for source, orders in more.items():
+        group.asked[source] = group.asked.get(source, orders) | orders
+
+
+def _ask_in_rows(state: _State, index: int, group: LoopGroup) -> None:
+    """Have a loop over rows read what an operator reads; what has another order stands aside."""
+    operators, rows = state.facts.graph.operators, state.facts.loops[index] in _ROWS
+    if _alike(state, index, group):
+        _ask(group, _asks(state, index, group))
+    elif rows:
+        group.aside.update(out for each in group.operators for out in operators[each].outputs)
+        group.asked, group.mixed = _asks(state, index, group), False
+    else:
+        group.aside.update(operators[index].outputs)
+
+
+def _drawn_asks(
+    state: _State, index: int, sources: list[int], feeder: LoopGroup
+) -> dict[int, Orders]:
+    """What a loop reads from outside as the one operator sees it that its results go to."""
+    turns = frozenset[Order]().union(*(state.facts.orders(index, source) for source in sources))
+    if turns == IN_ORDER:
+        return feeder.asked
+    return {
+        source: frozenset((*turn, "of", *order) for turn in turns for order in orders)
+        for source, orders in feeder.asked.items()
+    }
 
 
 def _can_draw(
@@ -260,11 +351,16 @@ def _made_by(state: _State, source: int, group: LoopGroup) -> bool:
     return maker is not None and maker.root() is group
 
 
-def _merge(feeder: LoopGroup, group: LoopGroup, sources: list[int]) -> None:
+def _merge(
+    state: _State, index: int, sources: list[int], feeder: LoopGroup, group: LoopGroup
+) -> None:
     """Make one loop of two, once the one operator that the first feeds is in the second."""
     feeder.into = group
     group.operators = sorted(feeder.operators + group.operators)
     group.pure = group.pure and feeder.pure
-    group.asked = group.asked.difference(sources) | feeder.asked
+    for source in sources:
+        group.asked.pop(source, None)
+    group.mixed, group.aside = group.mixed or feeder.mixed, group.aside | feeder.aside
+    _ask(group, _drawn_asks(state, index, sources, feeder))
     if group.rows is None:
         group.rows, group.outer = feeder.rows, feeder.outer

@@ -153,6 +153,10 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "tinyllama-1.1b": Entry(
         "TinyLlama 1.1B, prefill.", *_LLAMA, _llama(22, 2048, 32, 4, 5632), longest=2048
     ),
+    "llama-small": Entry(
+        "Llama with 0.25 G parameters, prefill: no published model, but one that we measured.",
+        *_LLAMA, _llama(16, 1024, 16, 8, 2816), longest=2048,
+    ),
     "mistral-7b": Entry("Mistral 7B, prefill.", "MistralConfig", "MistralForCausalLM", longest=32_768),
     "t5-small": Entry("T5 small, encoder and decoder.", *_T5, kind="text to text"),
     "t5-base": Entry(
@@ -169,7 +173,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "whisper-medium-encoder": _whisper("medium", 24, 1024, 16),
     "whisper-large-v3-encoder": _whisper("large v3", 32, 1280, 20, mel_bands=128),
 }  # fmt: skip
-"""Configurations by name. The figures are those of the models' published config files."""
+"""Configurations by name. The figures are those of the models' published config files, save for
+``llama-small``: that is what `benchmarks/gpu_models.py` measures."""
 
 
 def names() -> list[str]:
@@ -205,6 +210,23 @@ def describe(name: str) -> ZooModel:
         input_specs=specs[entry.kind],
         keywords=True,
     )
+
+
+def without_cache(module: nn.Module) -> nn.Module:
+    """A text generator whose cache keeps nothing: what runs under ``use_cache=False``.
+
+    By default keys and values are copied into a cache, layer by layer. That setting itself cannot be
+    traced, because it has the library look at the values of positions, for packed sequences.
+    """
+    cache = imported(_LIBRARY, f"{_LIBRARY}.cache_utils").DynamicCache
+
+    class Unkept(cache):  # type: ignore[misc, valid-type]
+        def update(self, keys: Any, values: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+            return keys, values
+
+    forward = module.forward
+    module.forward = lambda **inputs: forward(past_key_values=Unkept(), **inputs)
+    return module
 
 
 def _parameter(entry: Entry) -> Parameter:
