@@ -127,7 +127,10 @@ def main() -> None:
 
     def gathered(name: str, framework: str) -> Sets:
         frame = rows(asked.file, framework, asked.without, asked.every)
-        own = frame[(frame["hardware"] == name) & frame["stack"].isin([asked.stack] if asked.stack else list(Stack))]
+        own = frame[
+            (frame["hardware"] == name)
+            & frame["stack"].isin([asked.stack] if asked.stack else list(Stack))
+        ]
         own = own.reset_index(drop=True)
         found, left = fitting.gather(own, hardware.load(name), networks=networks)
         print(f"{name}: {len(left)} networks left out", file=sys.stderr)

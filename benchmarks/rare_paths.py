@@ -42,7 +42,10 @@ def projected(part: pd.DataFrame, networks: evidence.Networks | None) -> pd.Data
         kernels = evidence.Kernels(subject.graph)
         for place in subject.rows:
             row = part.iloc[place]
-            columns, precision = kernels.at(Stack(stack), [row["batch"]]), Precision(row["precision"])
+            columns, precision = (
+                kernels.at(Stack(stack), [row["batch"]]),
+                Precision(row["precision"]),
+            )
             estimate, seconds, _ = projection.totals(columns, device, precision, Stack(stack))
             flags = cautions.flags(columns, estimate, device, precision, Stack(stack))
             found.append((float(np.log(seconds.item() / row["latency_s"])), int(flags.item())))
