@@ -127,24 +127,22 @@ def main() -> None:
 
     def gathered(name: str, framework: str) -> Sets:
         frame = rows(asked.file, framework, asked.without, asked.every)
-        own = frame[
-            (frame["hardware"] == name)
-            & frame["stack"].isin([asked.stack] if asked.stack else list(Stack))
-        ]
-        own = own.reset_index(drop=True)
+        stacks = [asked.stack] if asked.stack else list(Stack)
+        chosen = (frame["hardware"] == name) & frame["stack"].isin(stacks)
+        own = frame[chosen].reset_index(drop=True)
         found, left = fitting.gather(own, hardware.load(name), networks=networks)
         print(f"{name}: {len(left)} networks left out", file=sys.stderr)
         return found
 
-    profile, elsewhere = hardware.load(asked.hardware), Sets()
-    other = asked.transfer or (asked.hardware if asked.transfer_framework else None)
-    if other:
-        elsewhere = gathered(other, asked.transfer_framework or asked.framework)
+    profile, other = hardware.load(asked.hardware), hardware.load(asked.transfer or asked.hardware)
+    elsewhere: Sets = {}
+    if asked.transfer or asked.transfer_framework:
+        elsewhere = gathered(other.name, asked.transfer_framework or asked.framework)
     for (table, precision), samples in sorted(gathered(profile.name, asked.framework).items()):
         found = judged(table, precision, samples, profile, asked.split)
         if (table, precision) in elsewhere:
             unseen = elsewhere[table, precision]
-            transferred(found, samples, unseen, hardware.load(other), precision, asked.split)
+            transferred(found, samples, unseen, other, precision, asked.split)
         sys.stdout.flush()
 
 
