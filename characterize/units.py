@@ -7,6 +7,8 @@ its name says which. Multiply by a constant here to enter, call :func:`si` to le
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 NANO: Final = 1e-9
@@ -18,19 +20,12 @@ MEGA: Final = 1e6
 GIGA: Final = 1e9
 TERA: Final = 1e12  # never 2**40, vendors quote decimal tera
 
-_PREFIXES: Final = (
-    (1e-15, "f"),
-    (1e-12, "p"),
-    (1e-9, "n"),
-    (1e-6, "µ"),
-    (1e-3, "m"),
-    (1.0, ""),
-    (1e3, "k"),
-    (1e6, "M"),
-    (1e9, "G"),
-    (1e12, "T"),
-    (1e15, "P"),
-)
+PREFIXES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        -5: "f", -4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P",
+    }
+)  # fmt: skip
+"""By the power of a thousand."""
 
 _WHOLE: Final = ("flop", "mac")  # nobody says milliflop
 
@@ -54,13 +49,10 @@ def si(value: float, unit: str = "", digits: int = 3) -> str:
     if abs(value) < 1 and unit.lower().startswith(_WHOLE):
         return f"{value:.{digits}g} {unit}"
     rounded = float(f"{value:.{digits - 1}e}")
-    scale, prefix = _PREFIXES[0]
-    for scale_, prefix_ in _PREFIXES:
-        if abs(rounded) >= scale_:
-            scale, prefix = scale_, prefix_
-    scaled = rounded / scale
+    power = min(max(math.floor(math.log10(abs(rounded)) + 1e-12) // 3, -5), 5)
+    scaled = rounded / 1000.0**power
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(scaled)) + 1e-12))
     text = f"{scaled:.{decimals}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return f"{text} {prefix}{unit}".rstrip()
+    return f"{text} {PREFIXES[power]}{unit}".rstrip()

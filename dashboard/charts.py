@@ -42,87 +42,124 @@ _PIN_TOOLTIP: Final = [
 ]
 
 
-def devices(rows: pd.DataFrame, title: str, unit: str, *, spread: Spread) -> ChartType:
+def devices(
+    rows: pd.DataFrame,
+    title: str,
+    unit: str,
+    *,
+    spread: Spread,
+    names: tuple[str, ...],
+    ranged: bool = False,
+    pinned: bool = False,
+) -> ChartType:
     """One quantity by device: a mark, its range as a band, and pinned values as hollow marks.
 
+    What is not there has no layer: an empty one costs a slider step as much as a full one.
+
     Args:
-        rows: one row a device with ``device``, ``order``, ``architecture``, ``value``, ``low``,
-            ``high``, ``before`` (missing where nothing is pinned) and, for the tooltip, ``text``,
-            ``range_text``, ``pinned_text``, ``change_text``, ``precision``, ``bound``,
-            ``confidence`` and ``uncounted``; and one row a pin and device with ``pinned``,
-            ``letter`` and ``pin`` instead of ``value``.
+        rows: one row a device with ``device``, ``architecture``, ``value``, ``low``, ``high``,
+            ``before`` (missing where nothing is pinned), ``said``, what is read out, and, for the
+            tooltip, ``text``, ``range_text``, ``pinned_text``, ``change_text``, ``precision``,
+            ``bound``, ``confidence`` and ``uncounted``; and one row a pin and device with
+            ``pinned``, ``letter`` and ``pin`` instead of ``value``.
         title: what the quantity is called on the axis.
         unit: its SI unit, "" for a ratio.
         spread: how far the values lie apart.
+        names: the devices from the top.
+        ranged: whether values have a range.
+        pinned: whether something is pinned.
     """
-    return _by_device(*_device_marks(rows, title, unit, spread))
+    base = _device_base(rows, names)
+    told = _device_tooltip(title, ranged, pinned)
+    layers = _device_marks(base, title, unit, spread, told, pinned)
+    if ranged:
+        heading = f"{title} ({unit})" if unit else title
+        band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6, aria=False)
+        layers.insert(0, band.encode(x=alt.X("low:Q", title=heading), x2="high:Q", tooltip=told))
+    return _by_device(layers)
 
 
-def speedups(rows: pd.DataFrame, *, spread: Spread) -> ChartType:
+def speedups(
+    rows: pd.DataFrame, *, spread: Spread, names: tuple[str, ...], pinned: bool = False
+) -> ChartType:
     """Speedup by device as lollipops that start at the baseline's 1.
 
     Reads the columns of :func:`devices`, and ``one``: the baseline's speedup in every row.
     """
     start = alt.X("one:Q", title=f"Speedup ({RATIO})")
-    base = _device_base(rows, "Speedup")
+    base = _device_base(rows, names)
+    told = _device_tooltip("Speedup", False, pinned)
     # one stroke a row, as tall as the row: together a line at 1
     line = base.mark_tick(orient="vertical", size=ROW_STEP, thickness=1.5, aria=False)
     line = line.encode(x=start, color=reference())
-    stem = base.mark_rule(strokeWidth=2, opacity=0.55)
-    marks = _device_marks(rows, "Speedup", RATIO, spread)
-    return _by_device(line, stem.encode(x=start, x2="value:Q"), *marks)
+    stem = base.mark_rule(strokeWidth=2, opacity=0.55, aria=False).encode(x=start, x2="value:Q")
+    return _by_device([line, stem, *_device_marks(base, "Speedup", RATIO, spread, told, pinned)])
 
 
-def _by_device(*layers: alt.Chart) -> ChartType:
+def _by_device(layers: list[alt.Chart]) -> ChartType:
     return alt.layer(*layers).properties(height=alt.Step(ROW_STEP), padding=PADDING)
 
 
-def _device_base(rows: pd.DataFrame, title: str) -> alt.Chart:
+def _device_base(rows: pd.DataFrame, names: tuple[str, ...]) -> alt.Chart:
     return alt.Chart(rows).encode(
         y=alt.Y(
             "device:N",
             title=None,
-            sort=alt.EncodingSortField("order", op="min", order="ascending"),
+            scale=alt.Scale(domain=list(names)),
             axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True),
         ),
         color=colour("architecture", ()),
-        tooltip=[
-            alt.Tooltip("device:N", title="Device"),
-            alt.Tooltip("text:N", title=title),
-            alt.Tooltip("range_text:N", title="Range"),
-            alt.Tooltip("pinned_text:N", title="Pinned (A)"),
-            alt.Tooltip("change_text:N", title="Change from A"),
-            alt.Tooltip("precision:N", title="Precision"),
-            alt.Tooltip("bound:N", title="Bound by"),
-            alt.Tooltip("confidence:N", title="Confidence"),
-            alt.Tooltip("uncounted:Q", title="Operators not counted", format="d"),
-        ],
     )
 
 
-def _device_marks(rows: pd.DataFrame, title: str, unit: str, spread: Spread) -> list[alt.Chart]:
-    """Band, path from the first pin, pinned values and their letters, value; the last sets the axis."""
-    base = _device_base(rows, title)
+def _device_tooltip(title: str, ranged: bool, pinned: bool) -> list[alt.Tooltip]:
+    """What is told of a device; only the browser's time speaks against telling more."""
+    against = [
+        alt.Tooltip("pinned_text:N", title="Pinned (A)"),
+        alt.Tooltip("change_text:N", title="Change from A"),
+    ]
+    return [
+        alt.Tooltip("device:N", title="Device"),
+        alt.Tooltip("text:N", title=title),
+        *([alt.Tooltip("range_text:N", title="Range")] if ranged else []),
+        *(against if pinned else []),
+        alt.Tooltip("precision:N", title="Precision"),
+        alt.Tooltip("bound:N", title="Bound by"),
+        alt.Tooltip("confidence:N", title="Confidence"),
+        alt.Tooltip("uncounted:Q", title="Operators not counted"),
+    ]
+
+
+def _device_marks(
+    base: alt.Chart,
+    title: str,
+    unit: str,
+    spread: Spread,
+    told: list[alt.Tooltip],
+    pinned: bool,
+) -> list[alt.Chart]:
+    """Path from the first pin, pinned values and their letters, value; the last sets the axis."""
     heading = f"{title} ({unit})" if unit else title
-    before, pinned = alt.X("before:Q", title=heading), alt.X("pinned:Q", title=heading)
     value = alt.X(
         "value:Q",
         title=heading,
         scale=alt.Scale(zero=True) if spread == "even" else alt.Scale(type="log", nice=True),
         axis=axis(unit, spread),
     )
-    band = base.mark_bar(height=12, opacity=BAND_OPACITY, cornerRadius=6)
-    # without pins these are empty, and an empty mark has no name to be read out: the table has them
+    mark = base.mark_point(filled=True, size=150, opacity=1.0).encode(
+        x=value, shape=shape(), description="said:N", tooltip=told
+    )
+    if not pinned:
+        return [mark]
+    before, was = alt.X("before:Q", title=heading), alt.X("pinned:Q", title=heading)
     path = base.mark_rule(strokeDash=[3, 3], opacity=PATH_OPACITY, aria=False)
-    ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=1.0, aria=False)
+    ghost = base.mark_point(filled=False, size=110, strokeWidth=2, opacity=1.0)
     letter = base.mark_text(dy=-11, fontSize=10, fontWeight="bold", aria=False)
-    mark = base.mark_point(filled=True, size=150, opacity=1.0)
     return [
-        band.encode(x=alt.X("low:Q", title=heading), x2="high:Q"),
         path.encode(x=before, x2="value:Q"),
-        ghost.encode(x=pinned, shape=shape(), tooltip=_PIN_TOOLTIP),
-        letter.encode(x=pinned, text="letter:N", color=reference(), tooltip=_PIN_TOOLTIP),
-        mark.encode(x=value, shape=shape()),
+        ghost.encode(x=was, shape=shape(), description="said:N", tooltip=_PIN_TOOLTIP),
+        letter.encode(x=was, text="letter:N", color=reference(), tooltip=_PIN_TOOLTIP),
+        mark,
     ]
 
 

@@ -6,6 +6,7 @@ on a mark is the selection ``pick``, whose ``id`` says what the mark stands for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import altair as alt
@@ -35,30 +36,45 @@ def _pick() -> alt.Parameter:
 
 
 def heatmap(
-    tiles: pd.DataFrame, title: str, unit: str, *, x: str, y: str, share: bool
+    tiles: pd.DataFrame,
+    title: str,
+    unit: str,
+    *,
+    x: str,
+    y: str,
+    share: bool,
+    of: str,
+    across: tuple[str, ...],
+    up: tuple[str, ...],
 ) -> ChartType:
     """Two axes of a sweep: a cell's colour is its value, a small cross where nothing is in budget.
 
     Args:
-        tiles: one row a cell with ``id``, ``x``, ``y``, their orders, ``value`` (missing outside the
-            budgets), ``outside``, ``chosen`` (whether it was clicked) and texts for the tooltip.
+        tiles: one row a cell with ``id``, ``x``, ``y``, ``value`` (missing outside the budgets),
+            ``outside``, ``chosen`` (whether it was clicked), ``said``, what is read out of it, and
+            texts for the tooltip.
         title: what is shown.
         unit: its SI unit, "" for a share or a count.
         x: what is across.
         y: what is up.
         share: whether values are shares, from 0 to 1.
+        of: what of a cell's rows is shown: ``best``, ``median`` or ``share``.
+        across: the values of x from left to right.
+        up: the values of y from the top.
     """
+    told = [
+        alt.Tooltip("x:N", title=x),
+        alt.Tooltip("y:N", title=y),
+        alt.Tooltip("text:N", title=title),
+        alt.Tooltip("best_text:N", title="Best"),
+        alt.Tooltip("worst_text:N", title="Worst"),
+        alt.Tooltip("feasible_text:N", title="Within the budgets"),
+    ]
+    if of == "best":
+        del told[3]  # it is what is shown
     base = alt.Chart(tiles).encode(
-        x=alt.X("x:N", title=x, sort=_by("x_order"), axis=alt.Axis(labelAngle=0, **_AXIS)),
-        y=alt.Y("y:N", title=y, sort=_by("y_order"), axis=alt.Axis(**_AXIS)),
-        tooltip=[
-            alt.Tooltip("x:N", title=x),
-            alt.Tooltip("y:N", title=y),
-            alt.Tooltip("text:N", title=title),
-            alt.Tooltip("best_text:N", title="Best"),
-            alt.Tooltip("worst_text:N", title="Worst"),
-            alt.Tooltip("feasible_text:N", title="Within the budgets"),
-        ],
+        x=alt.X("x:N", title=x, scale=_domain(across), axis=alt.Axis(labelAngle=0, **_AXIS)),
+        y=alt.Y("y:N", title=y, scale=_domain(up), axis=alt.Axis(**_AXIS)),
     )
     shares: dict[str, Any] = {
         "values": [0, 0.25, 0.5, 0.75, 1],
@@ -68,6 +84,8 @@ def heatmap(
     kind = alt.Scale(domain=[0, 1]) if share else alt.Scale(type="log", reverse=True)
     boxes: alt.Chart = base.mark_rect().encode(
         color=alt.Color("value:Q", scale=kind, legend=legend),
+        description="said:N",
+        tooltip=told,
     )
     crosses: alt.Chart = base.transform_filter("datum.outside").mark_point(
         shape="cross", size=14, opacity=0.5, filled=True, color=alt.ExprRef(_GREY), aria=False
@@ -86,8 +104,9 @@ _RING: Final = "'#E69F00'"  # stands out from every blue of a heatmap, in both t
 _GREY: Final = "'#808890'"  # between both backgrounds: 3:1 and more on either
 
 
-def _by(order: str) -> alt.EncodingSortField:
-    return alt.EncodingSortField(order, op="min", order="ascending")
+def _domain(values: Sequence[str]) -> alt.Scale:
+    """Values in their order, which the browser then need not work out from all rows."""
+    return alt.Scale(domain=list(values))
 
 
 def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread) -> ChartType:
@@ -117,6 +136,7 @@ def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread
     strokes: alt.Chart = base.mark_line(strokeWidth=2, aria=False).encode(strokeDash=dash)
     marks: alt.Chart = base.mark_point(filled=True, size=70).encode(
         shape=shape(shown=palette.ARCHITECTURES),
+        description="said:N",
         tooltip=[
             alt.Tooltip("device:N", title="Device"),
             alt.Tooltip("x_text:N", title=x),
@@ -151,8 +171,8 @@ def scatter(
     """Two measures of a sweep: the frontier in full, and a sample of what lies behind it.
 
     Args:
-        marks: one row a mark with ``id``, ``x``, ``y``, ``architecture``, ``frontier``, ``count``
-            (rows that it stands for), ``chosen`` and texts for the tooltip.
+        marks: one row a mark with ``id``, ``x``, ``y``, ``architecture``, ``frontier``, ``size``
+            (square pixels), ``chosen``, ``said``, what is read out of it, and texts for the tooltip.
         x: what is across.
         x_unit: its SI unit.
         y: what is up.
@@ -178,7 +198,8 @@ def scatter(
     points: alt.Chart = base.mark_point(filled=True, opacity=1).encode(
         color=colour("architecture", palette.ARCHITECTURES),
         shape=shape(shown=palette.ARCHITECTURES),
-        size=alt.condition("datum.frontier", alt.value(110), alt.value(16)),
+        size=alt.Size("size:Q", scale=None, legend=None),
+        description="said:N",
         tooltip=told,
     )
     return alt.layer(line, points.add_params(_pick()), _chosen(base)).properties(

@@ -101,54 +101,72 @@ class Controls:
     """The controls of one view, which rerun only what depends on them.
 
     Args:
-        fragment: the key of the fragment that shows the results, and that makes the controls of the
-            network's sizes itself (:meth:`sizes`). Other controls rerun it alone.
-        moved: called with the key of a size's control when it is moved.
+        fragment: the key of the fragment that shows the results, and that makes the sliders that are
+            moved most itself (:meth:`sizes`). Other controls rerun it alone.
+        moved: called with the key of a control of the network when it is moved.
     """
 
     def __init__(self, fragment: str, moved: Callable[[str], None] | None = None) -> None:
         self._fragment = fragment
         self._moved = moved
         self.model = ""
-        self._place: DeltaGenerator = st.sidebar
+        self._parameters: tuple[Parameter, ...] = ()
+        self._sizes: DeltaGenerator = st.sidebar
+        self._batch: DeltaGenerator = st.sidebar
 
     def network(self) -> None:
-        """Which network; its sizes are put below by :meth:`sizes`."""
+        """Which network, and how it is run; :meth:`sizes` puts its first sliders between."""
         st.header("Network", anchor=False)
         try:
             self.model = _model()
+            self._parameters = _parameters_of(self.model) if self.model else ()
         except CharacterizeError as error:  # a zoo's library that is missing or cannot be used
             st.error(str(error), icon=":material/error:")
-        self._place = st.container()
+        self._sizes = st.container()
+        self._more()
+        st.header("Run", anchor=False)
+        self._batch = st.container()
+        st.selectbox(
+            "Precision",
+            [AUTO, *queries.precisions()],
+            **self._outside(links.PRECISION, PRECISION_HELP),
+        )
+        st.segmented_control(
+            "Software stack",
+            links.STACKS,
+            default=links.DEFAULT_STACK,
+            required=True,
+            **self._outside(links.STACK, STACK_HELP),
+        )
 
     def sizes(self) -> None:
-        """The parameters of the network, and how it is run; none are offered without a model.
+        """The sliders that are moved most: the first parameters of the network, and the batch.
 
         To be called by the fragment that shows the results: it is then what Streamlit runs, once,
-        when one of these controls is moved. Were they outside of it, Streamlit would first announce
-        another run, only to hear that the fragment suffices, and the browser would draw the page anew
-        for each.
+        when one of these is moved. Were they outside of it, Streamlit would first announce another
+        run, only to hear that the fragment suffices, and the browser would draw the page anew for
+        each. But all that a fragment makes is sent again by each of its runs: so other controls are
+        left outside.
         """
-        with self._place:
-            try:
-                if self.model:
-                    self._parameters(self.model)
-            except CharacterizeError as error:
-                st.error(str(error), icon=":material/error:")
-            st.header("Run", anchor=False)
-            self.parameter(BATCH, links.BATCH)
-            st.selectbox(
-                "Precision",
-                [AUTO, *queries.precisions()],
-                **self._common(links.PRECISION, PRECISION_HELP),
-            )
-            st.segmented_control(
-                "Software stack",
-                links.STACKS,
-                default=links.DEFAULT_STACK,
-                required=True,
-                **self._common(links.STACK, STACK_HELP),
-            )
+        with self._sizes:
+            for parameter in self._parameters[:VISIBLE]:
+                key = links.key_of(self.model, parameter.name)
+                self.parameter(parameter, self._inside(key, parameter.sentence))
+        with self._batch:
+            self.parameter(BATCH, self._inside(links.BATCH, BATCH.sentence))
+
+    def _more(self) -> None:
+        """A control for each further parameter, in a popover.
+
+        What a closed popover holds is not on the page, so that it costs the browser nothing.
+        """
+        rest = self._parameters[VISIBLE:]
+        if not rest:
+            return
+        with st.popover("More parameters", icon=":material/tune:", width="stretch", key="_more"):
+            for parameter in rest:
+                key = links.key_of(self.model, parameter.name)
+                self.parameter(parameter, self._outside(key, parameter.sentence))
 
     def comparison(self) -> None:
         """What speedups are relative to, and the device whose figures stand out."""
@@ -166,16 +184,15 @@ class Controls:
         names = [*queries.devices()]
         self._device("Device", names, links.FOCUS, "the fastest compared", DEVICE_HELP)
 
-    def parameter(self, parameter: Parameter, key: str) -> None:
+    def parameter(self, parameter: Parameter, common: dict[str, Any]) -> None:
         """The widget that fits one parameter."""
         label = parameter_label(parameter)
-        common = self._common(key, parameter.sentence)
         if parameter.kind == "bool":
             st.toggle(label, value=bool(parameter.default), **common)
         elif parameter.kind == "choice":
             _choice(label, parameter, common)
         elif parameter.kind == "int" and parameter.scale == "log":
-            options = state.stops(parameter, state.remembered(key))
+            options = state.stops(parameter, state.remembered(common["key"]))
             st.select_slider(label, options, value=parameter.default, **common)
         else:
             number = int if parameter.kind == "int" else float
@@ -184,33 +201,33 @@ class Controls:
             )
             st.slider(label, low, high, value=number(parameter.default), step=step, **common)
 
-    def _common(self, key: str, sentence: str) -> dict[str, Any]:
+    def _inside(self, key: str, sentence: str) -> dict[str, Any]:
         common: dict[str, Any] = {"key": key, "bind": BOUND, "help": sentence}
         if self._moved:
             common |= {"on_change": self._moved, "args": (key,)}
         return common
 
+    def _outside(self, key: str, sentence: str) -> dict[str, Any]:
+        return {
+            **self._inside(key, sentence),
+            "on_change": self._moved_outside,
+            "args": (key,),
+        }
+
+    def _moved_outside(self, key: str) -> None:
+        if self._moved:
+            self._moved(key)
+        self._rerun()
+
     def _publish_and_rerun(self, name: str) -> None:
         links.publish(name)
+        self._rerun()
+
+    def _rerun(self) -> None:
         try:
             st.rerun(self._fragment)
         except StreamlitAPIException:  # the page shows no results yet
             st.rerun()
-
-    def _parameters(self, model: str) -> None:
-        """A control for each parameter; those beyond the first few wait in a popover.
-
-        What a closed popover holds is not on the page, so that it costs the browser nothing.
-        """
-        parameters = _parameters_of(model)
-        rest = parameters[VISIBLE:]
-        for parameter in parameters[:VISIBLE]:
-            self.parameter(parameter, links.key_of(model, parameter.name))
-        if not rest:
-            return
-        with st.popover("More parameters", icon=":material/tune:", width="stretch", key="_more"):
-            for parameter in rest:
-                self.parameter(parameter, links.key_of(model, parameter.name))
 
     def _device(self, label: str, names: list[str], key: str, auto: str, sentence: str) -> None:
         known, options = queries.devices(), [AUTO, *names]

@@ -108,12 +108,16 @@ def device_card(frame: Columns, quantity: Quantity, key: str) -> None:
 def by_device(frame: Columns, quantity: Quantity, key: str) -> None:
     """A quantity by device."""
     marks = [*frame["low"], *frame["high"], *frame["value"], *frame["pinned"]]
-    spread = readable.spread([mark for mark in marks if mark is not None])
+    shown: dict[str, Any] = {
+        "spread": readable.spread([mark for mark in marks if mark is not None]),
+        "names": tuple(dict.fromkeys(frame["device"])),
+        "pinned": any(frame["letter"]),
+    }
     alt_text = (
         f"{quantity.title} by device: a mark a device; the table of all figures has the values"
     )
     if quantity is readable.SPEEDUP:
-        draw(charts.speedups, frame, spread=spread, key=key, alt_text=alt_text)
+        draw(charts.speedups, frame, key=key, alt_text=alt_text, **shown)
     else:
         title = f"{quantity.title} of one batch"
         draw(
@@ -121,9 +125,10 @@ def by_device(frame: Columns, quantity: Quantity, key: str) -> None:
             frame,
             title,
             quantity.unit,
-            spread=spread,
+            ranged=bool(quantity.low),
             key=key,
             alt_text=alt_text,
+            **shown,
         )
 
 

@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from characterize.units import si
+import numpy as np
+
+from characterize.units import PREFIXES, si
 from dashboard import palette
 
 Columns = Mapping[str, Sequence[Any]]
@@ -102,6 +104,40 @@ def number(value: float | None, unit: str = "") -> str:
     return si(float(value), unit)
 
 
+def numbers(values: Any, unit: str = "") -> list[str]:
+    """What :func:`number` says of each of many values, in a seventh of its time.
+
+    Three digits are a whole number from 100 to 999, whose texts are few; what could be rounded either
+    way, or has no usual prefix, is left to :func:`number`.
+    """
+    value = np.asarray(values, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.floor(np.log10(value))
+        exact = value / 10.0 ** (power - 2)
+        digits = np.rint(exact)
+        usual = (np.abs(np.abs(exact - digits) - 0.5) > _TIE) & (np.abs(power) < 14)
+    over = digits == 1000
+    power, digits = np.where(usual, power + over, 0), np.where(over, 100, digits)
+    if unit == "×" or (unit and unit[0] in "fFmM"):  # these have rules of their own
+        usual[:] = False
+    known = np.where(usual, digits * 3 + power % 3, 0).astype(int).tolist()
+    prefix = (power // 3).astype(int).tolist()
+    ends = {each: f" {PREFIXES[each]}{unit}".rstrip() for each in set(prefix)}
+    return [
+        _THREE_DIGITS[place] + ends[end] if plain else number(one, unit)
+        for place, end, plain, one in zip(
+            known, prefix, usual.tolist(), value.tolist(), strict=True
+        )
+    ]
+
+
+_TIE: Final = 1e-6
+_THREE_DIGITS: Final = [
+    number(digits / 100 * 10**power) for digits in range(1001) for power in range(3)
+]
+"""By three times the digits plus the power of ten that a prefix leaves."""
+
+
 def change(now: float, before: float | None) -> str:
     """The change from ``before`` to ``now`` as a signed percentage, a factor where that is large.
 
@@ -170,6 +206,10 @@ def by_device(
             "change_text": list(map(change, now["value"], values)),
             "pinned_text": [number(value, quantity.unit) for value in values],
         }
+        shown["said"] = [
+            f"{device}, pinned as {pin.name}: {text}"
+            for device, text in zip(shown["device"], shown["pinned_text"], strict=True)
+        ]
         now = {name: [*now[name], *shown[name]] for name in now}
     return now
 
@@ -181,9 +221,8 @@ def _device_marks(
     value = [float(v) for v in rows[quantity.column]]
     low = [float(v) for v in rows[quantity.low]] if quantity.low else value
     high = [float(v) for v in rows[quantity.high]] if quantity.high else value
-    return {
+    found: dict[str, list[Any]] = {
         "device": [titles.get(name, name) for name in rows["hardware"]],
-        "order": list(range(len(value))),
         "architecture": [str(each) for each in rows["architecture"]],
         "value": value,
         "low": low,
@@ -199,6 +238,14 @@ def _device_marks(
         "confidence": [str(each) for each in rows["confidence"]],
         "uncounted": [int(each) for each in rows["uncounted"]],
     }
+    told = ("device", "text", "precision", "bound", "confidence")
+    found["said"] = [
+        f"{device}: {quantity.title.lower()} {text} in {precision}, bound by {bound}, {sure} confidence"
+        for device, text, precision, bound, sure in zip(
+            *(found[name] for name in told), strict=True
+        )
+    ]
+    return found
 
 
 def key() -> dict[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
@@ -14,13 +15,14 @@ from dashboard.sweep_rows import MEASURES
 DEVICE: Final = "sweep.device"  # in the URL
 ALL: Final = "all"
 SHOWN: Final = ("Heatmap", "Lines", "Frontier")
+OF: Final = ("best", "median", "share")
 
 
 def picture(sweep: Kept) -> tuple[str, str, Quantity]:
     """How the sweep is shown, on which device (or :data:`ALL`), and by which measure."""
     devices = queries.devices()
     links.hold(DEVICE, [ALL, *sweep.hardware], ALL)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
         show = st.segmented_control(
             "Show as", SHOWN, default=SHOWN[0], required=True, key="sweep.show", bind=controls.BOUND
         )
@@ -52,3 +54,24 @@ def second(quantity: Quantity) -> Quantity:
         width=150,
     )
     return MEASURES[title]
+
+
+def over_axes(show: str, axes: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Along which axes the rows are laid out, and what of each mark's rows is shown."""
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
+        x = st.selectbox("Across", axes, key="sweep.x", bind=controls.BOUND, width=150)
+        shown: tuple[str, ...] = (x,)
+        if show == "Heatmap":
+            others = [axis for axis in axes if axis != x] or ["hardware"]
+            up = st.selectbox("Up", others, key="sweep.y", bind=controls.BOUND, width=150)
+            shown = (x, up)
+        of = st.segmented_control(
+            "Of each",
+            OF if show == "Heatmap" else OF[:2],
+            default=OF[0],
+            required=True,
+            key=f"sweep.each.{show.lower()}",
+            bind=controls.BOUND,
+            help="A mark stands for several rows: those on other devices and along other axes.",
+        )
+    return shown, str(of)

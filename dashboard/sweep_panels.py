@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from characterize import questions
@@ -34,9 +33,9 @@ from dashboard.sweeps import Plan
 
 FIELD_WIDTH: Final = 150
 # more would be finer than a screen shows, and slower than a slider should be
-CELLS: Final = 30  # along an axis of a heatmap
+CELLS: Final = 25  # along an axis of a heatmap
 POINTS: Final = 60  # along a line
-MARKS: Final = 700  # of a scatter, its frontier included
+MARKS: Final = 500  # of a scatter, its frontier included
 IN_MEMORY: Final = 300_000  # rows that a table holds; more are written by DuckDB, as Parquet
 CHART: Final = "_sweep_chart"
 FEW: Final = 6  # parameters that are shown before the others are tucked away
@@ -149,7 +148,7 @@ def heatmap(
     """Two axes; returns how many rows are within the budgets."""
     x, y = axes
     cells = questions.heatmap(found, x, y, quantity.column, list(asked), where, CELLS)
-    frame = sweep_rows.tiles(cells, of, quantity, axes)
+    columns = sweep_rows.tiles(cells, of, quantity, axes)
     met = int(cells["feasible"].sum())
     title = (
         "Share within the budgets"
@@ -158,12 +157,15 @@ def heatmap(
     )
     _draw(
         charts_sweep.heatmap,
-        frame,
+        columns,
         title if of == "share" or not quantity.unit else f"{title} ({quantity.unit})",
         "" if of == "share" else quantity.unit,
         x=named(x),
         y=named(y),
         share=of == "share",
+        of=of,
+        across=sweep_rows.order(cells, "x"),
+        up=sweep_rows.order(cells, "y"),
         alt_text=f"{title} by {named(x)} and {named(y)}, as a heatmap",
     )
     return met
@@ -179,18 +181,19 @@ def lines(
 ) -> int:
     """One axis, a line a device; returns how many rows are within the budgets."""
     points = questions.lines(found, x, quantity.column, "hardware", list(asked), where, POINTS)
-    frame = sweep_rows.curves(points, of, quantity, x, queries.devices())
+    columns = sweep_rows.curves(points, of, quantity, x, queries.devices())
     met = int(points["feasible"].sum())
     title = f"{of.capitalize()} {quantity.title.lower()}"
-    spread = readable.spread(list(frame["value"]))
-    ends = frame["label"] != ""
-    frame["label_at"] = frame["value"]
-    frame.loc[ends, "label_at"] = curve_rows.apart(
-        list(frame.loc[ends, "value"]), list(frame["value"]), spread != "even"
-    )
+    values = columns["value"]
+    spread = readable.spread(values)
+    ends = [place for place, label in enumerate(columns["label"]) if label]
+    heights = curve_rows.apart([values[place] for place in ends], values, spread != "even")
+    columns["label_at"] = list(values)
+    for place, height in zip(ends, heights, strict=True):
+        columns["label_at"][place] = height
     _draw(
         charts_sweep.lines,
-        frame,
+        columns,
         title,
         quantity.unit,
         x=named(x),
@@ -212,26 +215,29 @@ def scatter(
     marks = questions.scatter(
         found, x.column, y.column, list(asked), where, "hardware", marks=MARKS
     )
-    frame = sweep_rows.cloud(marks, x, y, queries.devices(), axes)
-    met = int(marks.loc[~marks["frontier"], "count"].sum())  # the sample stands for all of them
+    columns = sweep_rows.cloud(marks, x, y, queries.devices(), axes)
+    met = int(marks["count"][~marks["frontier"]].sum())  # the sample stands for all of them
     _draw(
         charts_sweep.scatter,
-        frame,
+        columns,
         x=x.title,
         x_unit=x.unit,
         y=y.title,
         y_unit=y.unit,
-        x_spread=readable.spread(list(frame["x"])),
-        y_spread=readable.spread(list(frame["y"])),
+        x_spread=readable.spread(columns["x"]),
+        y_spread=readable.spread(columns["y"]),
         alt_text=f"{y.title} against {x.title.lower()}: the frontier, and a sample behind it",
     )
     return met
 
 
-def _draw(chart: Any, frame: pd.DataFrame, *arguments: Any, alt_text: str, **options: Any) -> None:
+def _draw(
+    chart: Any, columns: Mapping[str, Any], *arguments: Any, alt_text: str, **options: Any
+) -> None:
+    at = picked_id()
     panels.draw(
         chart,
-        frame.assign(chosen=frame["id"] == picked_id()),
+        {**columns, "chosen": [each == at for each in columns["id"]]},
         *arguments,
         key=CHART,
         alt_text=alt_text,

@@ -1,7 +1,7 @@
 """A sweep as frames for charts, budgets as stops of a slider, axes as texts. Pure.
 
-The frames of ``characterize.questions`` are small whatever the sweep's size; here they get the texts
-that people read. What a mark stands for is its ``id``: the values of its row as JSON.
+The frames of ``characterize.questions`` are small whatever the sweep's size; here they become columns
+with the texts that people read. What a mark stands for is its ``id``: the values of its row as JSON.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dashboard.readable import (
     THROUGHPUT,
     Quantity,
     number,
+    numbers,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ BUDGETS: Final = (LATENCY, ENERGY, POWER, PEAK_MEMORY)
 
 ANY: Final = "any"
 _STEPS: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+FRONTIER_SIZE: Final = 110  # square pixels of a mark
+SAMPLE_SIZE: Final = 16
 SUGGESTED: Final = 2  # axes that get a range before anybody asks
 RUN: Final = ("batch", "precision", "stack")  # what a configuration has beside its parameters
 
@@ -72,12 +75,11 @@ def stops(low: float, high: float, unit: str) -> dict[str, float]:
 
 # Frames
 
-# a budget that moves changes few of a picture's numbers, and each is written many times over
-_said = functools.lru_cache(maxsize=1 << 16)(number)
 
-
-def tiles(cells: pd.DataFrame, of: str, quantity: Quantity, axes: tuple[str, str]) -> pd.DataFrame:
-    """The frame of ``charts_sweep.heatmap``: cells with texts; infeasible ones have no value.
+def tiles(
+    cells: pd.DataFrame, of: str, quantity: Quantity, axes: tuple[str, str]
+) -> dict[str, Any]:
+    """The columns of ``charts_sweep.heatmap``: cells with texts; infeasible ones have no value.
 
     Args:
         cells: of ``questions.heatmap``.
@@ -85,21 +87,33 @@ def tiles(cells: pd.DataFrame, of: str, quantity: Quantity, axes: tuple[str, str
         quantity: what its values are of.
         axes: what x and y are.
     """
-    unit = "" if of == "share" else quantity.unit
-    value = cells[of].where(cells["feasible"] > 0)
-    ends = ("x", "x_to", "y", "y_to")
-    fixed = _grid_of_cells(axes, *(tuple(cells[end].tolist()) for end in ends))
-    return pd.DataFrame(
-        {
-            **fixed,
-            "value": value,
-            "text": [f"{v:.0%}" if of == "share" else _said(v, unit) for v in value.tolist()],
-            "best_text": [_said(v, quantity.unit) for v in cells["best"].tolist()],
-            "worst_text": [_said(v, quantity.unit) for v in cells["worst"].tolist()],
-            "feasible_text": _of(cells["feasible"], cells["rows"]),
-            "outside": cells["feasible"] == 0,
-        }
-    )
+    outside = (cells["feasible"] == 0).tolist()
+    value = [None if no else v for v, no in zip(cells[of].tolist(), outside, strict=True)]
+    texts = {each: numbers(cells[each], quantity.unit) for each in ("best", "median", "worst")}
+    texts["share"] = [f"{v:.0%}" for v in cells["share"].tolist()]
+    where = _grid_of_cells(axes, *(tuple(cells[end].tolist()) for end in _ENDS))
+    return {
+        **{name: column for name, column in where.items() if name != "said"},
+        "value": value,
+        "text": texts[of],
+        "best_text": texts["best"],
+        "worst_text": texts["worst"],
+        "feasible_text": _of(cells["feasible"], cells["rows"]),
+        "said": [f"{at}: {text}" for at, text in zip(where["said"], texts[of], strict=True)],
+        "outside": outside,
+    }
+
+
+_ENDS: Final = ("x", "x_to", "y", "y_to")
+
+
+def order(cells: pd.DataFrame, axis: str) -> tuple[str, ...]:
+    """The texts of an axis of :func:`tiles` from left to right, or from the top: larger is higher."""
+    ends = cells[[axis, f"{axis}_to"]].drop_duplicates()
+    if _is_number(ends[axis]):
+        ends = ends.sort_values(axis, ascending=axis == "x")
+        return tuple(_spans(ends[axis], ends[f"{axis}_to"]))
+    return tuple(sorted(_spans(ends[axis], ends[f"{axis}_to"])))
 
 
 @functools.lru_cache(maxsize=32)
@@ -114,19 +128,19 @@ def _grid_of_cells(
     columns = [pd.Series(each) for each in (x, x_to, y, y_to)]
     xs, ys = _spans(*columns[:2]), _spans(*columns[2:])
     pairs = zip(_pairs(*columns[:2]), _pairs(*columns[2:]), strict=True)
+    names = [axis.replace("_", " ") for axis in axes]
     return {
         "id": [_cell_id(dict(zip(axes, pair, strict=True))) for pair in pairs],
         "x": xs,
         "y": ys,
-        "x_order": columns[0].rank(method="dense") if _is_number(columns[0]) else xs,
-        "y_order": -columns[2].rank(method="dense") if _is_number(columns[2]) else ys,
+        "said": [f"{names[0]} {x}, {names[1]} {y}" for x, y in zip(xs, ys, strict=True)],
     }
 
 
 def curves(
     points: pd.DataFrame, of: str, quantity: Quantity, x: str, devices: Mapping[str, Any]
-) -> pd.DataFrame:
-    """The frame of ``charts_sweep.lines``: a point a device and value of the axis.
+) -> dict[str, Any]:
+    """The columns of ``charts_sweep.lines``: a point a device and value of the axis.
 
     Args:
         points: of ``questions.lines`` by hardware.
@@ -135,36 +149,38 @@ def curves(
         x: the axis.
         devices: by name, what has ``short`` and ``architecture``.
     """
-    kept = points[points["feasible"] > 0].reset_index(drop=True)
-    spans = _spans(kept["x"], kept["x_to"])
+    kept = points[points["feasible"] > 0]
+    by = kept["by"].tolist()
     pairs = _pairs(kept["x"], kept["x_to"])
-    last = ~kept.duplicated("by", keep="last")
-    return pd.DataFrame(
-        {
-            "id": [
-                _cell_id({x: pair, "hardware": (name, name)})
-                for pair, name in zip(pairs, kept["by"], strict=True)
-            ],
-            "x": kept["x"],
-            "x_text": spans,
-            "device": [_short(devices, name) for name in kept["by"]],
-            "architecture": [_architecture(devices, name) for name in kept["by"]],
-            "value": kept[of],
-            "text": [_said(v, quantity.unit) for v in kept[of]],
-            "best_text": [_said(v, quantity.unit) for v in kept["best"]],
-            "worst_text": [_said(v, quantity.unit) for v in kept["worst"]],
-            "feasible_text": _of(kept["feasible"], kept["rows"]),
-            "label": [
-                _short(devices, n) if end else "" for n, end in zip(kept["by"], last, strict=True)
-            ],
-        }
-    )
+    last = (~kept.duplicated("by", keep="last")).tolist()
+    device, architecture = _named(devices, by)
+    spans, text = _spans(kept["x"], kept["x_to"]), numbers(kept[of], quantity.unit)
+    return {
+        "id": [
+            _cell_id({x: pair, "hardware": (name, name)})
+            for pair, name in zip(pairs, by, strict=True)
+        ],
+        "x": kept["x"].tolist(),
+        "x_text": spans,
+        "device": device,
+        "architecture": architecture,
+        "value": kept[of].tolist(),
+        "text": text,
+        "best_text": numbers(kept["best"], quantity.unit),
+        "worst_text": numbers(kept["worst"], quantity.unit),
+        "feasible_text": _of(kept["feasible"], kept["rows"]),
+        "label": [name if end else "" for name, end in zip(device, last, strict=True)],
+        "said": [
+            f"{name}, {x.replace('_', ' ')} {at}: {value}"
+            for name, at, value in zip(device, spans, text, strict=True)
+        ],
+    }
 
 
 def cloud(
     marks: pd.DataFrame, x: Quantity, y: Quantity, devices: Mapping[str, Any], axes: Sequence[str]
-) -> pd.DataFrame:
-    """The frame of ``charts_sweep.scatter``: the frontier, and a sample of everything else.
+) -> dict[str, Any]:
+    """The columns of ``charts_sweep.scatter``: the frontier, and a sample of everything else.
 
     Args:
         marks: of ``questions.scatter`` by hardware.
@@ -174,33 +190,40 @@ def cloud(
         axes: the columns that differ within the sweep.
     """
     told = [name for name in axes if name in marks and name not in _ALWAYS]
+    columns = {name: marks[name].tolist() for name in (*told, *_ALWAYS)}
+    device, architecture = _named(devices, columns["hardware"])
+    names = [name.replace("_", " ") for name in told]
     settings = [
-        ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in zip(told, line, strict=True)
-        )
-        for line in marks[told].itertuples(index=False)
+        ", ".join(f"{name} {value}" for name, value in zip(names, line, strict=True))
+        for line in zip(*(columns[name] for name in told), strict=True)
     ]
-    return pd.DataFrame(
-        {
-            "id": [row_id(line) for line in _records(marks[[*told, *_ALWAYS]])],
-            "x": marks[x.column],
-            "y": marks[y.column],
-            "x_text": [_said(v, x.unit) for v in marks[x.column]],
-            "y_text": [_said(v, y.unit) for v in marks[y.column]],
-            "device": [_short(devices, name) for name in marks["hardware"]],
-            "architecture": [_architecture(devices, name) for name in marks["hardware"]],
-            "frontier": marks["frontier"],
-            "count": marks["count"],
-            "count_text": [
-                f"{n:,} alike" if n > 1 else "one configuration" for n in marks["count"]
-            ],
-            "settings": settings or "–",
-        }
-    )
+    settings = settings or ["–"] * len(marks)
+    count = marks["count"].tolist()
+    x_text, y_text = numbers(marks[x.column], x.unit), numbers(marks[y.column], y.unit)
+    return {
+        "id": _row_ids(columns),
+        "x": marks[x.column].tolist(),
+        "y": marks[y.column].tolist(),
+        "x_text": x_text,
+        "y_text": y_text,
+        "device": device,
+        "architecture": architecture,
+        "frontier": marks["frontier"].tolist(),
+        "size": [FRONTIER_SIZE if each else SAMPLE_SIZE for each in marks["frontier"].tolist()],
+        "count_text": [f"{n:,} alike" if n > 1 else "one configuration" for n in count],
+        "settings": settings,
+        "said": [
+            f"{name}, {setting}: {a}, {b}"
+            for name, setting, a, b in zip(device, settings, x_text, y_text, strict=True)
+        ],
+    }
 
 
-def _records(marks: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in each.items()} for each in marks.to_dict("records")]
+def _named(devices: Mapping[str, Any], names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Short name and architecture of devices, of which there are few and each many times."""
+    short = {name: _short(devices, name) for name in set(names)}
+    architecture = {name: _architecture(devices, name) for name in set(names)}
+    return [short[name] for name in names], [architecture[name] for name in names]
 
 
 def _short(devices: Mapping[str, Any], name: Any) -> str:
@@ -233,9 +256,18 @@ def _of(some: pd.Series, total: pd.Series) -> list[str]:
 _ALWAYS: Final = ("hardware", "precision")  # of a row beside its axes; all else is the sweep's
 
 
-def row_id(line: Mapping[str, Any]) -> str:
-    """A row as text that names it within its sweep."""
-    return json.dumps({name: _plain(each) for name, each in line.items()}, separators=(",", ":"))
+def _row_ids(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Rows as texts that name them within their sweep: JSON, of values that are few and recur."""
+    parts = [
+        [f"{json.dumps(name)}:{_json(_plain(value))}" for value in column]
+        for name, column in columns.items()
+    ]
+    return ["{" + ",".join(line) + "}" for line in zip(*parts, strict=True)]
+
+
+@functools.lru_cache(maxsize=1 << 12, typed=True)  # 1 is not true
+def _json(value: Any) -> str:
+    return json.dumps(value)
 
 
 def _cell_id(axes: Mapping[str, tuple[Any, Any]]) -> str:

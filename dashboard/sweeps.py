@@ -55,8 +55,7 @@ def rows(sweep: Kept) -> questions.Rows:
     Raises:
         StoreError: there are none yet.
     """
-    parts = sum(1 for _ in sweep.folder.glob("part-*.parquet"))
-    return _rows(sweep.key, parts, sweep)
+    return _rows(sweep.key, _parts(sweep), sweep)
 
 
 @st.cache_resource(show_spinner="Reading the sweep", max_entries=2)
@@ -66,8 +65,12 @@ def _rows(key: str, parts: int, _sweep: Kept) -> questions.Rows:
 
 def reach(sweep: Kept, columns: Sequence[str]) -> dict[str, tuple[float, float]]:
     """The lowest and the highest value of columns of a sweep."""
-    parts = sum(1 for _ in sweep.folder.glob("part-*.parquet"))
-    return _reach(sweep.key, parts, tuple(columns), sweep)
+    return _reach(sweep.key, _parts(sweep), tuple(columns), sweep)
+
+
+def _parts(sweep: Kept) -> int:
+    """How far a sweep is that may go on; -1 for one that is whole, which nobody has to look at."""
+    return -1 if sweep.complete else sum(1 for _ in sweep.folder.glob("part-*.parquet"))
 
 
 @st.cache_data(show_spinner="Reading the sweep", max_entries=64)

@@ -17,10 +17,21 @@ PLACES = {
     for name in ("device", "architecture", "precision", "bandwidth_text", "peak_text",
                  "ridge_text", "power_text", "confidence", "chosen")
 }  # fmt: skip
+NAMES = tuple(DEVICES["device"])
+
+
+def of_devices(rows=DEVICES, spread="decades", pinned=True):
+    """A chart with all that it can have."""
+    return charts.devices(
+        pd.DataFrame(rows), "Latency", "s", spread=spread, names=NAMES, ranged=True, pinned=pinned
+    )
+
+
 MADE = {
-    "devices": (charts.devices(pd.DataFrame(), "Latency", "s", spread="decades"), DEVICES),
-    "devices, linear": (charts.devices(pd.DataFrame(), "Energy", "J", spread="even"), DEVICES),
-    "speedups": (charts.speedups(pd.DataFrame(), spread="decades"), DEVICES),
+    "devices": (of_devices({}), DEVICES),
+    "devices, linear": (of_devices({}, "even"), DEVICES),
+    "devices, nothing pinned": (of_devices({}, pinned=False), DEVICES),
+    "speedups": (charts.speedups(pd.DataFrame(), spread="decades", names=NAMES), DEVICES),
     "kernels": (
         charts.kernels(pd.DataFrame(), "Time", "s"),
         kernel_bars.top_kernels(KERNELS, "latency_s", "s"),
@@ -75,7 +86,7 @@ def test_architectures_have_shapes_and_not_only_colours():
 
 def test_a_specification_does_not_depend_on_the_rows():
     # this is what lets a slider step send rows only
-    some = charts.devices(pd.DataFrame(DEVICES), "Latency", "s", spread="decades").to_dict()
+    some = of_devices().to_dict()
     none = MADE["devices"][0].to_dict()
     assert some["layer"] == none["layer"]
 
@@ -84,7 +95,7 @@ def test_a_specification_does_not_depend_on_the_rows():
     ("spread", "kind"), [("decades", "log"), ("decade", "log"), ("even", None)]
 )
 def test_decades_are_shown_on_a_logarithmic_axis_and_with_units(spread, kind):
-    figure = charts.devices(pd.DataFrame(), "Latency", "s", spread=spread).to_dict()
+    figure = of_devices({}, spread).to_dict()
     axes = [d for name, d in encodings(figure) if name == "x" and d["field"] == "value"]
     assert [axis["scale"].get("type") for axis in axes] == [kind]
     assert axes[0]["title"] == "Latency (s)"
@@ -93,13 +104,21 @@ def test_decades_are_shown_on_a_logarithmic_axis_and_with_units(spread, kind):
 
 def test_no_bar_starts_from_zero_on_a_logarithmic_axis():
     # such a bar draws nothing; a range from low to high does
-    figure = charts.devices(pd.DataFrame(), "Latency", "s", spread="decades").to_dict()
+    figure = of_devices({}).to_dict()
     bars = [layer for layer in figure["layer"] if layer["mark"]["type"] == "bar"]
     assert [(bar["encoding"]["x"]["field"], bar["encoding"]["x2"]["field"]) for bar in bars] == [("low", "high")]  # fmt: skip
 
 
+def test_what_is_not_pinned_has_no_layers():
+    def marks(chart):
+        return [layer["mark"]["type"] for layer in chart.to_dict()["layer"]]
+
+    assert marks(of_devices(pinned=False)) == ["bar", "point"]
+    assert marks(of_devices()) == ["bar", "rule", "point", "text", "point"]
+
+
 def test_a_tooltip_says_range_confidence_and_what_was_not_counted():
-    figure = charts.devices(pd.DataFrame(), "Latency", "s", spread="decades").to_dict()
+    figure = of_devices({}).to_dict()
     told = {d["field"] for name, d in encodings(figure) if name == "tooltip"}
     assert {"text", "range_text", "pinned_text", "change_text", "confidence", "uncounted"} <= told
 

@@ -91,7 +91,9 @@ def test_the_examples_of_the_module_hold():
 def drawn():
     pytest.importorskip("vl_convert", reason="pictures need the extra 'images'")
     frame = readable.by_device(ROWS, readable.LATENCY, {})
-    specification = charts.devices(pd.DataFrame(), "Latency", "s", spread="decades").to_dict()
+    specification = charts.devices(
+        pd.DataFrame(), "Latency", "s", spread="decades", names=tuple(frame["device"]), ranged=True
+    ).to_dict()
     specification.pop("data", None)
     for layer in specification["layer"]:
         layer.pop("data", None)

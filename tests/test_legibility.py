@@ -22,8 +22,10 @@ from tests.test_theme import THEME, contrast
 
 NOTHING = pd.DataFrame()
 CHARTS = {
-    "devices": charts.devices(NOTHING, "Latency", "s", spread="decades"),
-    "speedups": charts.speedups(NOTHING, spread="decades"),
+    "devices": charts.devices(
+        NOTHING, "Latency", "s", spread="decades", names=("A",), ranged=True, pinned=True
+    ),
+    "speedups": charts.speedups(NOTHING, spread="decades", names=("A",), pinned=True),
     "kernels": charts.kernels(NOTHING, "Time", "s"),
     "key": charts.key(NOTHING),
     "places": charts.places(NOTHING),
@@ -93,7 +95,7 @@ def test_marks_stand_out_from_the_page_also_where_they_are_paler(name, mode):
 
 
 def test_every_chart_of_a_page_says_how_its_axes_and_legends_are_written():
-    made = panels._specification(charts.devices, "Latency", "s", spread="decades")
+    made = panels._specification(charts.devices, "Latency", "s", spread="decades", names=("A",))
     assert made["config"]["mark"] == {"opacity": 1}  # Vega-Lite's own is 0.7 for points
     for part in ("axis", "legend"):
         for what in ("labelColor", "titleColor"):

@@ -5,7 +5,8 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
+from hypothesis import strategies as some
 from hypothesis import strategies as st
 
 from dashboard import kernel_bars, readable, tables
@@ -63,6 +64,17 @@ def test_the_sign_of_a_change_is_that_of_the_difference(now, before):
 ])  # fmt: skip
 def test_an_axis_is_logarithmic_where_values_span_decades(values, expected):
     assert readable.spread(values) == expected
+
+
+@given(
+    values=some.lists(
+        some.floats(-1e300, 1e300) | some.sampled_from([math.nan, math.inf, -math.inf]), max_size=20
+    ),
+    unit=some.sampled_from(["s", "J", "B", "", "×", "flop", "MACs", "/s"]),
+)
+@example(values=[999.5, 999.4999, 0.9995, 1.235, 1.245, 1e15, 1e-15, 0.0, -3.0], unit="s")
+def test_many_numbers_are_written_as_each_of_them_is(values, unit):
+    assert readable.numbers(values, unit) == [readable.number(value, unit) for value in values]
 
 
 def test_the_pinned_value_is_that_of_the_same_device():

@@ -53,23 +53,27 @@ def test_a_heatmap_has_a_cell_a_pair_and_none_of_them_is_lost_outside_the_budget
     latencies = sorted(rows.numbers("latency_s"))
     asked = [Budget("latency_s", latencies[5])]  # half of the 12 rows, or a tie more
     cells = questions.heatmap(rows, "width", "batch", "latency_s", asked)
-    frame = sweep_rows.tiles(cells, "best", LATENCY, ("width", "batch"))
-    assert len(frame) == 6
-    assert list(frame["outside"]) == list(frame["value"].isna())
+    columns = sweep_rows.tiles(cells, "best", LATENCY, ("width", "batch"))
+    assert {len(column) for column in columns.values()} == {6}
+    assert columns["outside"] == [value is None for value in columns["value"]]
     assert cells["feasible"].sum() == sum(value <= latencies[5] for value in latencies)
+    assert columns["said"][0] == f"width {columns['x'][0]}, batch 1: {columns['text'][0]}"
+    across, up = (sweep_rows.order(cells, axis) for axis in ("x", "y"))
+    assert up == ("8", "1")  # the larger above
     chart = charts_sweep.heatmap(
-        frame.assign(chosen=False), "Latency", "s", x="W", y="B", share=False
-    ).to_dict()
+        pd.DataFrame(columns), "Latency", "s", x="W", y="B", share=False, of="best",
+        across=across, up=up,
+    ).to_dict()  # fmt: skip
     assert [layer["mark"]["type"] for layer in chart["layer"]] == ["rect", "point", "rect"]
     assert chart["layer"][0]["encoding"]["color"]["scale"] == {"type": "log", "reverse": True}
 
 
 def test_lines_end_with_the_name_of_their_device(small):
     points = questions.lines(questions.rows(small), "width", "latency_s", "hardware")
-    frame = sweep_rows.curves(points, "best", LATENCY, "width", KNOWN)
-    assert list(frame["label"]) == ["", "", "Hailo-8", "", "", "T4"]
+    columns = sweep_rows.curves(points, "best", LATENCY, "width", KNOWN)
+    assert columns["label"] == ["", "", "Hailo-8", "", "", "T4"]
     chart = charts_sweep.lines(
-        frame.assign(chosen=False), "Latency", "s", x="W", spread="even"
+        pd.DataFrame(columns), "Latency", "s", x="W", spread="even"
     ).to_dict()
     marks = next(each for each in chart["layer"] if "shape" in each["encoding"])
     assert marks["encoding"]["color"]["scale"]["domain"] == list(palette.DOMAIN)
@@ -77,16 +81,16 @@ def test_lines_end_with_the_name_of_their_device(small):
 
 def test_a_mark_of_the_scatter_names_its_row(small):
     marks = questions.scatter(questions.rows(small), "latency_s", "energy_j", by="hardware")
-    frame = sweep_rows.cloud(marks, LATENCY, ENERGY, KNOWN, ["width", "batch"])
-    assert len(frame) == len(marks)
-    found = sweep_rows.picked(frame["id"][0])
+    columns = sweep_rows.cloud(marks, LATENCY, ENERGY, KNOWN, ["width", "batch"])
+    assert {len(column) for column in columns.values()} == {len(marks)}
+    found = sweep_rows.picked(columns["id"][0])
     assert found is not None
     whole = sweep_rows.whole(found.row, small.description)
     for name in ("width", "batch", "hardware", "model", "stack", "depth", "activation"):
         assert whole[name] == marks[name][0]
-    assert frame["settings"][0] == f"width {marks['width'][0]}, batch {marks['batch'][0]}"
+    assert columns["settings"][0] == f"width {marks['width'][0]}, batch {marks['batch'][0]}"
     charts_sweep.scatter(
-        frame.assign(chosen=False),
+        pd.DataFrame(columns),
         x="L",
         x_unit="s",
         y="E",

@@ -1,18 +1,21 @@
 """Rows sorted by cell, and by a value inside each: a budget is answered without sorting again.
 
-Once sorted, the rows that meet a budget are found by comparing columns; the first of them in a cell
-is its best, the middle one its median, and how many there are follows from where the cells begin.
+Of the rows that meet a budget the first in a cell is its best, the middle one its median, and how many
+there are follows from where the cells begin.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from characterize.questions.region import configurations
+from characterize.questions.bounds import Budget
+from characterize.questions.region import allowed, configurations
 from characterize.questions.rows import Rows
+from characterize.questions.selection import BLOCK, Column, Condition, Selection, count
 
 Index = NDArray[np.int64]
 
@@ -40,23 +43,42 @@ class Cells:
         self.ends = np.concatenate([self.starts[1:], [len(sorted_)]])[: len(self.starts)]
         self.codes = sorted_[self.starts]
         """The cells that have rows, ascending."""
-        self._columns: dict[str, NDArray[Any]] = {}
+        self._columns: dict[str, Column] = {}
+        self._configurations: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.order)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column of numbers in this order."""
+        return self._column(name).numbers
+
+    def within(self, known: Sequence[Budget], whole: Rows) -> Selection:
+        """The rows that meet all budgets.
+
+        Args:
+            known: the budgets.
+            whole: all rows of the configurations, where budgets on devices look.
+        """
+        conditions = [self._column(b.column).condition(b.met) for b in known if not b.device]
+        scoped = [budget for budget in known if budget.device]
+        if scoped:
+            conditions.append(self._of_configurations(allowed(whole, scoped)))
+        return Selection(conditions, len(self))
+
+    def _column(self, name: str) -> Column:
         if name not in self._columns:
-            self._columns[name] = self._rows.numbers(name)[self.order]
+            self._columns[name] = Column(self._rows.numbers(name)[self.order])
         return self._columns[name]
 
-    def configurations(self) -> NDArray[Any]:
-        """Which configuration each row is of, in this order."""
-        if "" not in self._columns:
-            self._columns[""] = configurations(self._rows)[self.order]
-        return self._columns[""]
-
-    def spans(self, places: Index) -> tuple[Index, Index]:
-        """Where the rows at ``places`` of each cell begin and end among them."""
-        return np.searchsorted(places, self.starts), np.searchsorted(places, self.ends)
+    def _of_configurations(self, met: NDArray[np.bool_]) -> Condition:
+        """Rows of configurations that meet something; nothing is known of a whole block."""
+        blocks = count(len(self))
+        if self._configurations is None:
+            padded = np.full(blocks * BLOCK, len(met), dtype=configurations(self._rows).dtype)
+            padded[: len(self)] = configurations(self._rows)[self.order]
+            self._configurations = padded.reshape(-1, BLOCK)
+        of, found = self._configurations, np.append(met, False)
+        return Condition(
+            np.zeros(blocks, dtype=bool), np.ones(blocks, dtype=bool), lambda at: found[of[at]]
+        )

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from characterize.questions.bounds import Asked, column, sign
 from characterize.questions.cells import Cells
 from characterize.questions.coding import Coded
-from characterize.questions.region import InOrder, Where, feasible_rows, split
+from characterize.questions.region import Where, feasible_rows, split
 from characterize.questions.rows import Rows, rows
+from characterize.questions.selection import Selection
 from characterize.questions.skyline import skyline
 from characterize.sweeping import Kept
 
@@ -88,7 +89,7 @@ def counts(
 
     whole = rows(source)
     part = whole.where(**(where or {}))
-    places = feasible_rows(InOrder(part), whole, split(whole, budgets))
+    places = feasible_rows(part, whole, split(whole, budgets))
     axis = part.coded(by)
     total = np.bincount(axis.codes, minlength=len(axis.values))
     met = np.bincount(axis.codes[places], minlength=len(axis.values))
@@ -123,31 +124,31 @@ def _grouped(
         ("cells", tuple(axes.values()), measure, steps),
         lambda: Cells(part, _code(bins), measure),
     )
-    places = feasible_rows(cells, whole, known)
-    begin, end = cells.spans(places)
+    feasible = cells.within(known, whole)
+    begin, end = feasible.before(cells.starts), feasible.before(cells.ends)
     met = end - begin
     total = cells.ends - cells.starts
     found: dict[str, Any] = _edges(cells.codes, bins)
     best_last = sign(measure, whole.larger) < 0
     numbers = cells.numbers(measure)
-    first, last = _at(numbers, places, begin, met), _at(numbers, places, end - 1, met)
+    first, last = _at(numbers, feasible, begin, met), _at(numbers, feasible, end - 1, met)
     found |= {
         "rows": total,
         "feasible": met,
         "share": met / total,
         "best": last if best_last else first,
-        "median": _at(numbers, places, begin + met // 2, met),
+        "median": _at(numbers, feasible, begin + met // 2, met),
         "worst": first if best_last else last,
     }
     return pd.DataFrame(found)
 
 
-def _at(numbers: Any, places: Index, at: Index, met: Index) -> NDArray[np.float64]:
-    """Values at some of the places, NaN for cells in which there are none."""
-    if not len(places):
-        return np.full(len(met), np.nan)
-    safe = np.clip(at, 0, len(places) - 1)
-    return np.where(met > 0, numbers[places[safe]], np.nan)
+def _at(numbers: Any, feasible: Selection, ranks: Index, met: Index) -> NDArray[np.float64]:
+    """Values of some of the feasible rows, NaN for cells in which there are none."""
+    found = np.full(len(met), np.nan)
+    there = met > 0
+    found[there] = numbers[feasible.at(ranks[there])]
+    return found
 
 
 class _Bins:
@@ -223,20 +224,20 @@ def scatter(
     fine: Cells = part.made(
         ("fine", across, up, by), lambda: Cells(part, _fine(part, across, up, signs, by), across)
     )
-    places = feasible_rows(fine, whole, known)
-    begin, end = fine.spans(places)
+    feasible = fine.within(known, whole)
+    begin, end = feasible.before(fine.starts), feasible.before(fine.ends)
     occupied = end > begin
     codes, begin, end = fine.codes[occupied].astype(np.int64), begin[occupied], end[occupied]
     near = _not_beaten(codes)
-    candidates = _ranges(places, begin[near], end[near])
+    candidates = feasible.at(_ranges(begin[near], end[near]))
     costs = np.stack(
         [fine.numbers(name)[candidates] * s for name, s in zip((across, up), signs, strict=True)], 1
     )
     best = candidates[skyline(costs)] if len(candidates) else candidates
     best = best[np.argsort(fine.numbers(across)[best], kind="stable")]
     best = best[np.unique(np.linspace(0, len(best) - 1, min(len(best), marks // 2)).astype(int))]
-    sample, stands_for = _sample(codes, places, begin, end, marks - len(best))
-    order = np.concatenate([best, sample]).astype(np.int64)
+    sample, stands_for = _sample(codes, begin, end, marks - len(best))
+    order = np.concatenate([best, feasible.at(sample)]).astype(np.int64)
     extra = [across, up, *columns, *([by] if by else [])]
     table = part.take(fine.order[order].astype(np.int64), extra)
     table["frontier"] = np.arange(len(order)) < len(best)
@@ -279,27 +280,26 @@ def _not_beaten(codes: Index) -> Index:
     return np.flatnonzero(row <= before[column_])
 
 
-def _ranges(places: Index, begin: Index, end: Index) -> Index:
-    """All places between beginnings and ends."""
+def _ranges(begin: Index, end: Index) -> Index:
+    """All numbers between beginnings and ends."""
     lengths = end - begin
     if not len(lengths):
         return np.empty(0, dtype=np.int64)
     offsets = np.repeat(begin - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-    return np.asarray(places[np.arange(lengths.sum()) + offsets])
+    return np.asarray(np.arange(lengths.sum()) + offsets)
 
 
-def _sample(
-    codes: Index, places: Index, begin: Index, end: Index, limit: int
-) -> tuple[Index, Index]:
-    """One row of every coarse cell, coarse enough for ``limit`` of them, and how many it stands for."""
+def _sample(codes: Index, begin: Index, end: Index, limit: int) -> tuple[Index, Index]:
+    """One feasible row of every coarse cell, coarse enough for ``limit``; how many it stands for."""
     if limit <= 0 or not len(codes):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     group, column_, row = codes // _BINS**2, codes // _BINS % _BINS, codes % _BINS
-    for shift in range(_BINS.bit_length()):
-        coarse = (group * _BINS + (column_ >> shift)) * _BINS + (row >> shift)
+    for halved in range(2 * _BINS.bit_length()):  # one direction after the other
+        across, up = (halved + 1) // 2, halved // 2
+        coarse = (group * _BINS + (column_ >> across)) * _BINS + (row >> up)
         unique, first, inverse = np.unique(coarse, return_index=True, return_inverse=True)
         if len(unique) <= limit:
             break
     first, unique = first[:limit], unique[:limit]
     stands_for = np.bincount(inverse, weights=end - begin).astype(np.int64)[: len(unique)]
-    return places[begin[first]], stands_for
+    return begin[first], stands_for

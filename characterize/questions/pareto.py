@@ -9,7 +9,7 @@ import numpy as np
 
 from characterize import errors
 from characterize.questions.bounds import Asked, column, sign
-from characterize.questions.region import InOrder, feasible_rows, split
+from characterize.questions.region import feasible_rows, split
 from characterize.questions.rows import Rows, rows
 from characterize.questions.skyline import skyline
 from characterize.sweeping import Kept
@@ -62,7 +62,7 @@ def frontier(
     asked = [objective(each, whole.measures, whole.added) for each in _listed(objectives)]
     known = split(whole, budgets)
     part.need([*(name for name, _ in asked), *(budget.column for budget in known)])
-    places = feasible_rows(InOrder(part), whole, known)
+    places = feasible_rows(part, whole, known)
     costs = np.stack([part.numbers(name)[places] * direction for name, direction in asked], axis=1)
     kept = skyline(costs)
     best = places[kept[np.argsort(costs[kept, 0], kind="stable")]]

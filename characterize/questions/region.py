@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +13,7 @@ from characterize.hardware import KEYS
 from characterize.hardware.variation import SECTIONS
 from characterize.questions.bounds import Asked, Budget, budgets, column
 from characterize.questions.rows import Rows, rows
+from characterize.questions.selection import pool
 from characterize.records import Architecture
 from characterize.sweeping import Kept
 
@@ -27,43 +25,12 @@ Mask = NDArray[np.bool_]
 Where = Mapping[str, Any]
 
 _BLOCK: Final = 1 << 18  # rows: what is compared stays in the cache
-_THREADS: Final = min(4, os.cpu_count() or 1)
 _APART: Final = {
     "hardware",
     "precision",
     *KEYS,
     *SECTIONS,
 }  # of the device, not of the configuration
-
-
-class Ordered(Protocol):
-    """Columns of rows in some order of them."""
-
-    def __len__(self) -> int: ...
-
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """A column of numbers."""
-
-    def configurations(self) -> NDArray[Any]:
-        """Which configuration each row is of."""
-
-
-class InOrder:
-    """Rows as they come."""
-
-    def __init__(self, of: Rows) -> None:
-        self._rows = of
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """A column of numbers."""
-        return self._rows.numbers(name)
-
-    def configurations(self) -> NDArray[Any]:
-        """Which configuration each row is of."""
-        return configurations(self._rows)
 
 
 def split(found: Rows, asked: Asked | None) -> tuple[Budget, ...]:
@@ -75,31 +42,26 @@ def split(found: Rows, asked: Asked | None) -> tuple[Budget, ...]:
     return known
 
 
-def feasible_rows(ordered: Ordered, whole: Rows, known: Sequence[Budget]) -> Index:
-    """Places in ``ordered`` of the rows that meet all budgets.
+def feasible_rows(part: Rows, whole: Rows, known: Sequence[Budget]) -> Index:
+    """Places of the rows that meet all budgets.
 
     Args:
-        ordered: the rows asked about.
+        part: the rows asked about.
         whole: all rows of the configurations, where budgets on devices look.
         known: the budgets.
     """
     conditions: list[Callable[[slice], Mask]] = [
-        _condition(ordered.numbers(budget.column), budget) for budget in known if not budget.device
+        _condition(part.numbers(budget.column), budget) for budget in known if not budget.device
     ]
     scoped = [budget for budget in known if budget.device]
     if scoped:
-        allowed, of = _allowed(whole, scoped), ordered.configurations()
-        conditions.append(lambda part: np.asarray(allowed[of[part]]))
-    return _places(conditions, len(ordered))
+        met, of = allowed(whole, scoped), configurations(part)
+        conditions.append(lambda block: np.asarray(met[of[block]]))
+    return _places(conditions, len(part))
 
 
 def _condition(numbers: NDArray[np.float64], budget: Budget) -> Callable[[slice], Mask]:
     return lambda part: np.asarray(budget.met(numbers[part]))
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="characterize-questions")
 
 
 def _places(conditions: Sequence[Callable[[slice], Mask]], length: int) -> Index:
@@ -115,7 +77,7 @@ def _places(conditions: Sequence[Callable[[slice], Mask]], length: int) -> Index
         return np.flatnonzero(mask) + start
 
     starts = range(0, length, _BLOCK)
-    found = list(map(block, starts) if len(starts) < 2 else _pool().map(block, starts))
+    found = list(map(block, starts) if len(starts) < 2 else pool().map(block, starts))
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
@@ -166,11 +128,11 @@ def _numbered(found: Rows) -> NDArray[Any]:
     return np.asarray(number.astype(np.int32 if size < 1 << 31 else np.int64))
 
 
-def _allowed(whole: Rows, scoped: Sequence[Budget]) -> Mask:
+def allowed(whole: Rows, scoped: Sequence[Budget]) -> Mask:
     """Configurations that meet the budgets on every device that one is on."""
     numbers = configurations(whole)
     size = whole.made("size", lambda: int(numbers.max(initial=-1)) + 1)
-    allowed = np.ones(size, dtype=bool)
+    everywhere = np.ones(size, dtype=bool)
     on: dict[str, list[Budget]] = {}
     for budget in scoped:
         for device in devices(whole, budget.device):
@@ -180,8 +142,8 @@ def _allowed(whole: Rows, scoped: Sequence[Budget]) -> Mask:
         places = _places([_condition(part.numbers(b.column), b) for b in bounds], len(part))
         met = np.zeros(size, dtype=bool)
         met[configurations(part)[places]] = True
-        allowed &= met
-    return allowed
+        everywhere &= met
+    return everywhere
 
 
 # questions
@@ -205,7 +167,7 @@ def feasible(
 
     whole = rows(source)
     part = whole.where(**(where or {}))
-    places = feasible_rows(InOrder(part), whole, split(whole, budgets))
+    places = feasible_rows(part, whole, split(whole, budgets))
     names = part.coded("hardware")
     total = np.bincount(names.codes, minlength=len(names.values))
     met = np.bincount(names.codes[places], minlength=len(names.values))
@@ -242,7 +204,7 @@ def largest(
     known = split(whole, budgets)
     measure = column(by, whole.measures)
     part.need([measure, "hardware", "latency_s", *(budget.column for budget in known)])
-    places = feasible_rows(InOrder(part), whole, known)
+    places = feasible_rows(part, whole, known)
     sizes, names = part.numbers(measure), part.coded("hardware")
     best: list[int] = []
     for code in range(len(names.values)):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from characterize import questions
 from characterize.errors import CharacterizeError
@@ -31,7 +33,6 @@ from dashboard.readable import Quantity
 
 RESULTS = "sweep"
 CHOSEN, FAMILY = "sweep.id", "sweep.family"  # in the URL
-OF = ("best", "median", "share")
 JOB, GO = "_sweep_job", "_sweep_go"
 
 
@@ -111,33 +112,94 @@ def take_over() -> None:
 # What a sweep says
 
 
+@dataclass(frozen=True)
+class Picture:
+    """What of a sweep is shown, and how."""
+
+    sweep: Kept
+    found: questions.Rows
+    show: str
+    quantity: Quantity
+    where: Mapping[str, Any]
+    axes: Sequence[str]
+    of: str = ""
+    against: Quantity | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the fragment of the budgets writes, on both sides of the controls of the picture."""
+
+    sliders: DeltaGenerator
+    below: DeltaGenerator
+
+
+def answer(sweep: Kept) -> None:
+    """All that a sweep says.
+
+    Only the budgets and the picture are a fragment: what a budget does not change is not sent again
+    when it moves.
+    """
+    if not sweep.complete:
+        unfinished(sweep)
+    st.header("Budgets", anchor="budgets")
+    sliders = st.container()
+    card = st.container(border=True, gap="xsmall")
+    at = Places(sliders, st.container())
+    with card:
+        try:
+            picture = asked_for(sweep)
+        except CharacterizeError as error:
+            sweep_panels.trouble(error)
+        else:
+            results(picture, at)
+
+
+def asked_for(sweep: Kept) -> Picture:
+    """The controls above the picture."""
+    found = sweeps.rows(sweep)
+    axes = sweep_rows.several(sweep.description)
+    show, device, quantity = sweep_controls.picture(sweep)
+    where: dict[str, Any] = {} if device == sweep_controls.ALL else {"hardware": device}
+    picture = Picture(sweep, found, show, quantity, where, axes)
+    if show == "Frontier" or not axes:
+        return replace(picture, against=sweep_controls.second(quantity))
+    shown, of = sweep_controls.over_axes(show, axes)
+    return replace(picture, axes=shown, of=of)
+
+
 @st.fragment(key=RESULTS)
-def results(kept: dict[str, Kept]) -> None:
+def results(picture: Picture, at: Places) -> None:
+    """The budgets, the picture and what can be done with it."""
     link = st.session_state.pop(GO, None)
     if link is not None:
         st.switch_page("views/tune.py", query_params=link)
-    sweep = kept[st.session_state[CHOSEN]]
-    if not sweep.complete:
-        unfinished(sweep)
     try:
-        answer(sweep, sweeps.rows(sweep))
+        with at.sliders:
+            asked = sweep_panels.budgets(picture.sweep)
+        with sorting(picture):
+            met = draw(picture, asked)
+        with at.below:
+            below(picture, asked, met)
     except CharacterizeError as error:
         sweep_panels.trouble(error)
 
 
-def answer(sweep: Kept, found: questions.Rows) -> None:
-    st.header("Budgets", anchor="budgets")
-    asked = sweep_panels.budgets(sweep)
-    axes = sweep_rows.several(sweep.description)
-    show, device, quantity = sweep_controls.picture(sweep)
-    where: dict[str, Any] = {} if device == sweep_controls.ALL else {"hardware": device}
-    with st.container(border=True, gap="xsmall"), sorting(sweep, show, device, quantity, axes):
-        if show == "Frontier" or not axes:
-            against = sweep_controls.second(quantity)
-            met = sweep_panels.scatter(found, quantity, against, axes, asked, where)
-        else:
-            met = over_axes(show, found, axes, quantity, asked, where)
-    total = len(found) if device == sweep_controls.ALL else len(found.where(**where))
+def draw(picture: Picture, asked: Sequence[Budget]) -> int:
+    """The picture; returns how many rows are within the budgets."""
+    found, quantity, where = picture.found, picture.quantity, picture.where
+    if picture.against:
+        return sweep_panels.scatter(found, quantity, picture.against, picture.axes, asked, where)
+    if picture.show == "Lines":
+        return sweep_panels.lines(found, picture.axes[0], picture.of, quantity, asked, where)
+    x, y = picture.axes
+    return sweep_panels.heatmap(found, (x, y), picture.of, quantity, asked, where)
+
+
+def below(picture: Picture, asked: Sequence[Budget], met: int) -> None:
+    """How many rows are within the budgets, the one that was clicked, ways to Tune and files."""
+    sweep, found, quantity, where = picture.sweep, picture.found, picture.quantity, picture.where
+    total = len(found.where(**where))
     st.caption(
         f"**{met:,}** of {total:,} rows are within the budgets. Click a mark to look at it; a double "
         "click lets go of it."
@@ -149,38 +211,11 @@ def answer(sweep: Kept, found: questions.Rows) -> None:
     sweep_panels.downloads(sweep, asked, where, met)
 
 
-def sorting(sweep: Kept, *picture: Any) -> AbstractContextManager[None]:
+def sorting(picture: Picture) -> AbstractContextManager[None]:
     """Says that rows are sorted, where this picture of this sweep is made for the first time."""
-    axes = [st.session_state.get(name) for name in ("sweep.x", "sweep.y", "sweep.against")]
-    first = sweeps.first_time((sweep.key, *map(str, picture), *axes))
+    of = (picture.show, picture.quantity.column, picture.where, picture.axes, picture.against)
+    first = sweeps.first_time((picture.sweep.key, *map(str, of)))
     return st.spinner("Sorting the rows of the sweep") if first else nullcontext()
-
-
-def over_axes(
-    show: str,
-    found: questions.Rows,
-    axes: Sequence[str],
-    quantity: Quantity,
-    asked: Sequence[Budget],
-    where: Mapping[str, Any],
-) -> int:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        x = st.selectbox("Across", axes, key="sweep.x", bind=controls.BOUND, width=150)
-        if show == "Heatmap":
-            others = [axis for axis in axes if axis != x] or ["hardware"]
-            y = st.selectbox("Up", others, key="sweep.y", bind=controls.BOUND, width=150)
-        of = st.segmented_control(
-            "Of each",
-            OF if show == "Heatmap" else OF[:2],
-            default=OF[0],
-            required=True,
-            key=f"sweep.each.{show.lower()}",
-            bind=controls.BOUND,
-            help="A mark stands for several rows: those on other devices and along other axes.",
-        )
-    if show == "Lines":
-        return sweep_panels.lines(found, x, str(of), quantity, asked, where)
-    return sweep_panels.heatmap(found, (x, y), str(of), quantity, asked, where)
 
 
 # From a mark to Tune
@@ -311,7 +346,7 @@ if everything:
         format_func=lambda key: sweeps.label(everything[key]),
         help="Every sweep that was run here or on the command line is kept beside the store.",
     )
-    results(everything)
+    answer(everything[st.session_state[CHOSEN]])
 else:
     st.info(
         "No sweep yet. Choose ranges above and run one, or use the command line: "
