@@ -2,22 +2,26 @@
 
 Two templates of one topology differ in their guards: a batch of one broadcasts, so it has its own.
 Those of the families at their defaults ship with the package, so that a first look needs no torch;
-``python -m characterize.templates`` writes them.
+``python -m characterize.templates`` writes them. Networks of equal layers follow from those of four
+and five (:mod:`characterize.growth`), so that another number of layers needs no trace either.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from characterize import codec, errors, models, paths, store, symbols
+from characterize import codec, errors, growth, models, paths, store, symbols
 from characterize.records import Graph
 from characterize.subjects import Subject, subject
 
 VARIANTS: Final = 16  # templates of one topology that the store keeps
 SHIPPED_BATCHES: Final = (1, 8)
+SEEDS: Final = (4, 5)  # layers: three are alike where the first and the last are others
 _SUFFIX: Final = ".json.zz"
 
 
@@ -45,7 +49,11 @@ class _Templates:
         key, sizes = topology(asked)
         graph = self._known(key, sizes)
         if graph is None:
-            graph = _kept(key, sizes, keep) or _traced(asked, key, sizes, keep)
+            graph = (
+                _grown(asked, lambda seed: self.get(seed, keep))
+                or _kept(key, sizes, keep)
+                or _traced(asked, key, sizes, keep)
+            )
             self._add(key, graph)
         return graph
 
@@ -53,8 +61,10 @@ class _Templates:
         """A template that holds at the subject's sizes, from wherever one is kept."""
         key, sizes = topology(asked)
         graph = self._known(key, sizes)
-        if graph is None and (graph := _kept(key, sizes, keep)) is not None:
-            self._add(key, graph)
+        if graph is None:
+            graph = _grown(asked, lambda seed: self.at_hand(seed, keep)) or _kept(key, sizes, keep)
+            if graph is not None:
+                self._add(key, graph)
         return graph
 
     def _known(self, key: str, sizes: Mapping[str, int]) -> Graph | None:
@@ -87,6 +97,39 @@ def at_hand(asked: Subject, keep: store.Store | None = None) -> Graph | None:
     return _TEMPLATES.at_hand(asked, keep)
 
 
+def seeds(asked: Subject) -> tuple[Subject, ...]:
+    """The same network of so few layers that deeper ones follow from it; none where none do."""
+    name = _repeated(asked.family)
+    if name is None or asked.values[name] <= SEEDS[-1]:
+        return ()
+    return tuple(
+        replace(asked, parameters=tuple((k, n if k == name else v) for k, v in asked.parameters))
+        for n in SEEDS
+    )
+
+
+def _repeated(family: str) -> str | None:
+    """The parameter that says how many equal layers there are."""
+    return next((p.name for p in models.family(family).parameters if p.repeats), None)
+
+
+def _grown(asked: Subject, find: Callable[[Subject], Graph | None]) -> Graph | None:
+    """The template as it follows from those of fewer layers, if it does."""
+    found = []
+    for seed in seeds(asked):
+        try:
+            graph = find(seed)
+        except errors.TraceError:
+            graph = None
+        if graph is None:
+            return None
+        found.append(graph)
+    if not found:
+        return None
+    more = int(asked.values[_repeated(asked.family) or ""]) - SEEDS[0]
+    return growth.grown(found[0], found[1], more)
+
+
 def _kept(key: str, sizes: Mapping[str, int], keep: store.Store | None) -> Graph | None:
     for content in _texts(key, keep):
         try:
@@ -99,8 +142,9 @@ def _kept(key: str, sizes: Mapping[str, int], keep: store.Store | None) -> Graph
 
 
 def _texts(key: str, keep: store.Store | None) -> Iterator[bytes]:
-    for file in sorted(folder().glob(f"*-{key[:16]}-*{_SUFFIX}")):
-        yield file.read_bytes()
+    for file in _files(folder()):
+        if f"-{key[:16]}-" in file.name:
+            yield file.read_bytes()
     for slot in range(VARIANTS if keep is not None else 0):
         try:
             content = keep.template(f"{key}/{slot}") if keep is not None else None
@@ -109,6 +153,11 @@ def _texts(key: str, keep: store.Store | None) -> Iterator[bytes]:
         if content is None:
             return
         yield content
+
+
+@lru_cache(maxsize=1)  # asked for at every other number of layers
+def _files(place: Path) -> tuple[Path, ...]:
+    return tuple(sorted(place.glob(f"*{_SUFFIX}")))
 
 
 def _traced(asked: Subject, key: str, sizes: Mapping[str, int], keep: store.Store | None) -> Graph:
@@ -138,16 +187,29 @@ def folder() -> Path:
 
 
 def shipped() -> Iterator[tuple[str, bytes]]:
-    """Name and content of every template that ships: all families at their defaults."""
+    """Name and content of every template that ships."""
     from characterize import tracing
 
+    for asked in shipping():
+        sizes = topology(asked)[1]
+        names = [size for size in sizes if size != "batch"]
+        graph = tracing.trace_template(asked.family, asked.values, [*names, "batch"], asked.batch)
+        yield shipped_name(asked), codec.encode(graph)
+
+
+def shipping() -> Iterator[Subject]:
+    """What the templates that ship are of: all families at their defaults, at any number of layers."""
     for name in models.families():
+        repeated = _repeated(name)
+        layers = range(1, SEEDS[-1] + 1) if repeated else (0,)
         for batch in SHIPPED_BATCHES:
-            asked = subject(name, {}, batch)
-            key, sizes = topology(asked)
-            names = [size for size in sizes if size != "batch"]
-            graph = tracing.trace_template(name, asked.values, [*names, "batch"], batch)
-            yield f"{name}-{key[:16]}-{batch}{_SUFFIX}", codec.encode(graph)
+            for count in layers:
+                yield subject(name, {repeated: count} if repeated else {}, batch)
+
+
+def shipped_name(asked: Subject) -> str:
+    """The name of the file that a template ships in."""
+    return f"{asked.family}-{topology(asked)[0][:16]}-{asked.batch}{_SUFFIX}"
 
 
 def write(place: Path | None = None) -> int:

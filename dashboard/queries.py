@@ -17,7 +17,7 @@ import streamlit as st
 
 import characterize.hardware
 import characterize.models
-from characterize import session, store
+from characterize import session, store, templates
 from characterize.errors import CharacterizeError, UnsupportedError
 from characterize.records import Precision
 from dashboard import catalogue, own_devices, palette
@@ -170,24 +170,22 @@ def _runs(device: Device | None, precision: str) -> bool:
 
 @st.cache_data(show_spinner=False, max_entries=512)
 def _answered(request: Request, contents: tuple[str, ...]) -> tuple[Columns, tuple[str, ...]]:
-    """Rows and notes: from the store the first time, later computed from the known template.
+    """Rows and notes: computed from the template at hand, else from the store the first time.
 
     ``contents`` tells the session's own devices from those of another session.
     """
-    topology = _topology(request.network)
     # the keeper's thread belongs to no session, so what devices are called is settled here
     ask = functools.partial(_ask, request, _profiles(request), _baseline(request))
     foreseen = foresight().get((request, contents))
     if foreseen is not None:
         _keeper().later(functools.partial(_keep, ask))
         return foreseen.rows(), foreseen.notes
-    if topology is None or topology not in _known_topologies():
-        found = ask(keep=True)
-        if topology is not None:
-            _known_topologies().add(topology)
-    else:
+    if is_quick(request.network):
         found = ask(keep=False)
         _keeper().later(functools.partial(_keep, ask))
+    else:
+        found = ask(keep=True)
+        _known_topologies().add(_topology(request.network))
     return found.table.to_dict("list"), found.notes
 
 
@@ -223,7 +221,16 @@ def _keep(ask: Callable[..., session.Answer]) -> None:
 
 def is_quick(network: Network) -> bool:
     """Whether ``network`` is answered without tracing, and so without keeping anybody waiting."""
-    return _topology(network) in _known_topologies()
+    topology = _topology(network)
+    return topology is not None and (topology in _known_topologies() or _at_hand(network))
+
+
+def _at_hand(network: Network) -> bool:
+    try:
+        asked = session.subject(network.model, dict(network.parameters), network.batch)
+    except CharacterizeError:
+        return False  # whoever asks for it tells
+    return templates.at_hand(asked) is not None
 
 
 def _topology(network: Network) -> tuple[Any, ...] | None:
@@ -236,7 +243,7 @@ def _topology(network: Network) -> tuple[Any, ...] | None:
 
 
 @st.cache_resource(show_spinner=False)
-def _known_topologies() -> set[tuple[Any, ...]]:
+def _known_topologies() -> set[tuple[Any, ...] | None]:
     return set()
 
 

@@ -43,14 +43,18 @@ def test_a_resize_to_a_symbolic_size_is_traced():
     assert template_equality.differences(family, values, 3, Stack.COMPILED) == {}
 
 
-def test_every_family_answers_at_its_defaults_without_torch(tmp_path):
+def test_every_family_answers_at_its_defaults_and_any_depth_without_torch(tmp_path):
     code = """
         import sys
         from characterize import models, session
-        for name in models.families():
-            for batch in (1, 32):
-                table = session.project(name, batch=batch, hardware=["reference_cpu"], keep=False)
-                assert table["macs"][0] > 0, name
+        for name, family in models.families().items():
+            depths = [{p.name: n} for p in family.parameters if p.repeats for n in (1, 2, p.high)]
+            for values in ({}, *depths):
+                for batch in (1, 32):
+                    table = session.project(
+                        name, values, batch=batch, hardware=["reference_cpu"], keep=False
+                    )
+                    assert table["macs"][0] > 0, name
         assert "torch" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
@@ -67,10 +71,7 @@ def test_what_ships_is_what_the_tracer_makes_now():
     assert codec.decode(file.read_bytes()) == codec.decode(codec.encode(fresh))
 
 
-def test_a_template_ships_for_every_family_and_nothing_else():
-    expected = set()
-    for name in FAMILIES:
-        for batch in templates.SHIPPED_BATCHES:
-            key, _ = templates.topology(session.subject(name, {}, batch))
-            expected.add(f"{name}-{key[:16]}-{batch}.json.zz")
+def test_templates_ship_for_every_family_and_nothing_else():
+    expected = {templates.shipped_name(asked) for asked in templates.shipping()}
+    assert {asked.family for asked in templates.shipping()} == set(FAMILIES)
     assert {file.name for file in templates.folder().glob("*")} == expected

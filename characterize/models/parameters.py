@@ -28,7 +28,8 @@ class Parameter:
     ``low`` and ``high`` bound what is accepted and what a slider shows; ``step`` is the slider's
     only. ``scale`` says how a slider or an axis spaces the values. ``symbolic`` is true where the
     parameter only scales sizes, so that one trace with a symbol in its place serves all its values,
-    and false where it changes which operators there are.
+    and false where it changes which operators there are. ``repeats`` is true where each one more
+    adds one block more that is like those before it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Parameter:
     scale: Scale = "linear"
     symbolic: bool = False
     unit: str = ""
+    repeats: bool = False
 
     def resolve(self, value: Any, owner: str) -> Any:
         """``value`` as this parameter's type, checked; ``owner`` names the model in errors.
@@ -156,6 +158,11 @@ def integer(
 ) -> Parameter:
     """A whole number within a range."""
     return Parameter(name, "int", default, sentence, low, high, step, (), scale, symbolic, unit)
+
+
+def layers(default: int, high: int, sentence: str, *, name: str = "layers") -> Parameter:
+    """How many equal layers follow each other, one at least."""
+    return Parameter(name, "int", default, sentence, 1, high, 1, unit="layers", repeats=True)
 
 
 def size(

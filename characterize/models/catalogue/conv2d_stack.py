@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from characterize.models.definition import Family, Rule, TensorSpec, image
-from characterize.models.parameters import activation, flag, integer, size
+from characterize.models.parameters import activation, flag, integer, layers, size
 
 LARGEST_OUTPUT_PX: Final = 65_536
 """Transposed layers multiply the size; beyond this no image is meant."""
@@ -74,7 +74,7 @@ CONV2D_STACK: Final = Family(
     summary="Equal 2-D convolutions one after another; plain, grouped, depthwise-separable, dilated "
     "or transposed.",
     parameters=(
-        integer("layers", 3, 1, 128, "Convolutions one after another.", unit="layers"),
+        layers(3, 128, "Convolutions one after another."),
         size("channels", 16, 1, 4096, "Output channels of every layer.", unit="channels"),
         size("in_channels", 3, 1, 4096, "Channels of the input image.", unit="channels"),
         integer(

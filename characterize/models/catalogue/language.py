@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from characterize.models.definition import Family, Rule, TensorSpec, multiple_of, tokens
-from characterize.models.parameters import choice, flag, integer, size
+from characterize.models.parameters import choice, flag, integer, layers, size
 
 
 def _tokens(batch: Any, sequence: Any, **_: Any) -> tuple[TensorSpec, ...]:
@@ -38,7 +38,7 @@ TRANSFORMER_ENCODER: Final = Family(
     summary="BERT-like: every token attends to every other; learnt positions, 512 or as many as the "
     "sequence is long; by default BERT base.",
     parameters=(
-        integer("layers", 12, 1, 96, _LAYERS, unit="layers"),
+        layers(12, 96, _LAYERS),
         size("hidden", 768, 8, 16_384, _HIDDEN, step=64, unit="channels"),
         size("heads", 12, 1, 128, _HEADS, unit="heads"),
         size("intermediate", 3072, 8, 65_536, "Hidden features of the perceptrons.", step=64),
@@ -70,7 +70,7 @@ TRANSFORMER_DECODER: Final = Family(
     summary="Llama-like language model with a key-value cache: prefill reads `sequence` tokens at "
     "once, decode is `sequence=1` with `cached_tokens` before it; by default TinyLlama 1.1B.",
     parameters=(
-        integer("layers", 22, 1, 160, _LAYERS, unit="layers"),
+        layers(22, 160, _LAYERS),
         size("hidden", 2048, 8, 32_768, _HIDDEN, step=64, unit="channels"),
         size("heads", 32, 1, 256, _HEADS, unit="heads"),
         size("kv_heads", 4, 1, 256, "Heads of keys and values, each shared by heads/kv_heads.", unit="heads"),

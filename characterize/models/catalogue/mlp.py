@@ -11,7 +11,7 @@ from characterize.models.parameters import (
     classes,
     flag,
     image_size,
-    integer,
+    layers,
     size,
 )
 
@@ -29,7 +29,7 @@ MLP: Final = Family(
     title="Multilayer perceptron",
     summary="Linear layers with an activation between them.",
     parameters=(
-        integer("depth", 3, 1, 128, "Linear layers, the last one included.", unit="layers"),
+        layers(3, 128, "Linear layers, the last one included.", name="depth"),
         size("width", 1024, 1, 65_536, "Features between the layers.", step=16, unit="features"),
         size("in_features", 784, 1, 262_144, "Features of the input.", unit="features"),
         size("out_features", 10, 1, 262_144, "Features of the output.", unit="features"),
@@ -47,7 +47,7 @@ MLP_MIXER: Final = Family(
     "Mixer-B/16. Pixels beyond the last whole patch are ignored.",
     parameters=(
         choice("patch", 16, (8, 14, 16, 32), "Height and width of a patch.", unit="px"),
-        integer("layers", 12, 1, 96, "Mixer blocks.", unit="layers"),
+        layers(12, 96, "Mixer blocks."),
         size("hidden", 768, 8, 8192, "Channels of a patch.", step=8, unit="channels"),
         size(
             "token_width", 384, 1, 16_384, "Hidden features of the perceptron that mixes patches."

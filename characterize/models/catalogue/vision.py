@@ -10,6 +10,7 @@ from characterize.models.parameters import (
     classes,
     image_size,
     integer,
+    layers,
     size,
     width_multiplier,
 )
@@ -92,7 +93,7 @@ VIT: Final = Family(
     "ViT-B/16. Pixels beyond the last whole patch are ignored.",
     parameters=(
         choice("patch", 16, (8, 14, 16, 32), "Height and width of a patch.", "px"),
-        integer("layers", 12, 1, 96, "Encoder layers.", unit="layers"),
+        layers(12, 96, "Encoder layers."),
         size("hidden", 768, 8, 8192, "Channels of a token.", step=64, unit="channels"),
         size("heads", 12, 1, 128, "Attention heads; hidden is split among them.", unit="heads"),
         size("intermediate", 3072, 8, 65_536, "Hidden features of the perceptrons.", step=64),
