@@ -63,30 +63,43 @@ class Fused:
     latency_s: float | None
 
 
-def anatomy(network: Network, device: str) -> Anatomy:
+def anatomy(network: Network, device: str, beside: Sequence[str] = ()) -> Anatomy:
     """Everything the view needs of ``network`` on ``device``.
+
+    Args:
+        network: what is taken apart.
+        device: what it runs on.
+        beside: devices that are asked for anyway, so that one answer does for all.
 
     Raises:
         CharacterizeError: whatever the library refuses.
     """
-    return _anatomy(network, device, queries.contents([device]))
+    hardware = tuple(beside) if device in beside else (device,)
+    return _anatomy(network, device, hardware, queries.contents(hardware))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _anatomy(network: Network, device: str, contents: tuple[str, ...]) -> Anatomy:
-    found = queries.answer(queries.Request(network, (device,)))
-    whole = {name: values[0] for name, values in found.rows.items()}
-    kernels = dict(queries.kernels(network, device))
-    fused, graph = _fused(network)
-    kernels["shapes"] = [_shapes(graph, kernel.anchor) for kernel in fused.kernels]
+def _anatomy(
+    network: Network, device: str, hardware: tuple[str, ...], contents: tuple[str, ...]
+) -> Anatomy:
+    found = queries.answer(queries.Request(network, hardware))
+    place = list(found.rows["hardware"]).index(device)
+    whole = {name: values[place] for name, values in found.rows.items()}
+    fused = session.kernel_graph(_subject(network), network.stack, store.Store())
     return Anatomy(
-        kernels=kernels,
+        kernels=queries.kernels(network, device),
         edges=edges(fused),
         whole=whole,
-        uncounted=graph.uncounted_names,
+        uncounted=_fused(network)[1].uncounted_names if whole["uncounted"] else (),
         folded=len(fused.folded),
-        notes=tuple(dict.fromkeys([*found.notes, *graph.notes])),
+        notes=tuple(dict.fromkeys([*found.notes, *fused.graph.notes])),
     )
+
+
+def with_shapes(network: Network, kernels: Columns) -> dict[str, Sequence[Any]]:
+    """The kernels with ``shapes``: those that the largest operator of each reads first and writes."""
+    fused, graph = _fused(network)
+    return {**kernels, "shapes": [_shapes(graph, kernel.anchor) for kernel in fused.kernels]}
 
 
 def _subject(network: Network) -> Subject:
@@ -162,11 +175,8 @@ def _sized(graph: Graph, index: int) -> tuple[int, ...]:
 
 
 def questions(network: Network, device: str) -> list[queries.Request]:
-    """What :func:`anatomy` and :func:`stacks` ask of the library."""
-    return [
-        queries.Request(replace(network, stack=stack), (device,))
-        for stack in dict.fromkeys((network.stack, *(each.value for each in Stack)))
-    ]
+    """What :func:`stacks` asks of the library."""
+    return [queries.Request(replace(network, stack=each.value), (device,)) for each in Stack]
 
 
 def stacks(network: Network, device: str) -> tuple[Fused, ...]:

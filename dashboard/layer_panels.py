@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 import streamlit as st
+from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 
 from characterize.hardware import Profile
 from dashboard import anatomy, charts_layers, explain, layer_beside, layer_rows, panels, readable
@@ -16,16 +17,26 @@ from dashboard.anatomy import Anatomy, Fused
 from dashboard.layer_pins import PinnedLayers
 from dashboard.module_tree import Group
 from dashboard.queries import Network
-from dashboard.readable import Columns, Pinned, number
+from dashboard.readable import Columns, Pinned, Quantity, number
 from dashboard.tables import Column
 
 GRAPH_HEIGHT: Final = 660
 TABLE_HEIGHT: Final = 560
-KPI_COLUMNS: Final = (
-    "latency_s", "energy_j", "macs", "parameters", "memory_bytes", "peak_memory_bytes", "intensity",
-    "kernels",
-)  # fmt: skip
-BETTER_LOW: Final = frozenset({"latency_s", "energy_j", "memory_bytes", "peak_memory_bytes"})
+TRAFFIC: Final = Quantity(
+    "memory_bytes",
+    "Memory moved",
+    "B",
+    True,
+    "Bytes that kernels read and write if nothing is reused between them.",
+)
+KPIS: Final = (readable.LATENCY, readable.ENERGY, readable.MACS, TRAFFIC)
+COUNTED: Final = (
+    "Kernels are passes over memory under this software stack. All arithmetic counts two a mac and "
+    "one for all else. Parameters are the elements of all weights; those that are shared count once. "
+    "The peak is parameters plus the largest set of activations alive at once. Arithmetic over memory "
+    "moved (flop/B) is the intensity: the more, the less memory is the limit."
+)
+DEAREST: Final = 8  # kernels in the list of the dearest
 STACK_TITLES: Final = {
     anatomy.UNFUSED: "Nothing fused",
     "eager": "Eager",
@@ -37,61 +48,59 @@ STACK_TITLES: Final = {
 # Figures
 
 
-def kpis(found: Anatomy, unfused: Fused, pin: PinnedLayers | None = None) -> None:
-    """What the network is, counted: work, size, traffic, kernels; with the change against a pin."""
-    row = found.whole
-    precision = str(row["precision"])
-    figures: Sequence[tuple[str, str, str | None, str]] = (
-        ("Latency", number(row["latency_s"], "s"), None, readable.LATENCY.meaning),
-        ("Energy", number(row["energy_j"], "J"), None, readable.ENERGY.meaning),
-        (
-            "MACs",
-            number(row["macs"]),
-            f"{number(row['flops'], 'flop')} in all",
-            f"{readable.MACS.meaning} Below, all arithmetic: two a mac, one for all else.",
-        ),
-        (
-            "Parameters",
-            number(row["parameters"]),
-            None,
-            "Elements of all weights; those that are shared count once.",
-        ),
-        (
-            "Memory moved",
-            number(row["memory_bytes"], "B"),
-            f"{number(unfused.memory_bytes, 'B')} unfused",
-            f"Bytes that kernels read and write in {precision} if nothing is reused between them; "
-            "below, with every operator a kernel of its own.",
-        ),
-        ("Peak memory", number(row["peak_memory_bytes"], "B"), None, readable.PEAK_MEMORY.meaning),
-        (
-            "Intensity",
-            number(row["intensity"], "flop/B"),
-            None,
-            "Arithmetic over memory moved: the more, the less memory is the limit.",
-        ),
-        (
-            "Kernels",
-            f"{row['kernels']:,}",
-            f"{unfused.kernels:,} unfused",
-            "Passes over memory under this software stack; below, with nothing fused.",
-        ),
-    )
-    with st.grid(4, min_column_width=panels.KPI_WIDTH, gap="xsmall"):
-        for (title, value, beside, meaning), column in zip(figures, KPI_COLUMNS, strict=True):
-            against = f" Change against “{pin.kernels.name}”." if pin else ""
-            change: dict[str, Any] = {"delta": beside, "delta_color": "off", "delta_arrow": "off"}
-            if pin:
-                colour = "inverse" if column in BETTER_LOW else "off"
-                change = panels.delta(float(row[column]), float(pin.whole[column]), colour)
-            st.metric(
-                title,
-                value,
-                **change,
-                help=f"{meaning}{against}",
-                border=True,
-                height="stretch",
-            )
+def figures(whole: Mapping[str, Any], pin: PinnedLayers | None = None) -> None:
+    """The large figures of the network on one device, with the change against a pin."""
+    for quantity in KPIS:
+        now = float(whole[quantity.column])
+        against = f" Change against “{pin.kernels.name}”." if pin else ""
+        colour = "inverse" if quantity.lower_is_better else "normal"
+        st.metric(
+            quantity.title,
+            number(now, quantity.unit),
+            **(panels.delta(now, float(pin.whole[quantity.column]), colour) if pin else {}),
+            help=f"{quantity.meaning}{against}",
+            border=True,
+            height="stretch",
+        )
+
+
+def counted(found: Anatomy) -> None:
+    """What else the network is, counted, and how far the figures can be trusted, in one line."""
+    row, missing = found.whole, int(found.whole["uncounted"])
+    kernels = int(row["kernels"])
+    parts = [
+        f"{kernels:,} kernel{'' if kernels == 1 else 's'}",
+        f"{number(row['flops'], 'flop')} in all",
+        f"{number(row['parameters'])} parameters",
+        f"{number(row['peak_memory_bytes'], 'B')} at the peak",
+        f"{number(row['intensity'], 'flop/B')}",
+        *([] if missing else ["every operator is counted (0 without a cost formula)"]),
+        *_notes(found),
+    ]
+    st.caption(" · ".join(parts), help=COUNTED)
+    if missing:
+        plural = "operator has" if missing == 1 else "operators have"
+        listed = ", ".join(f"`{name}`" for name in found.uncounted)
+        st.warning(
+            f"{missing} {plural} no cost formula: {listed}. Their time and energy are not in "
+            "these figures.",
+            icon=":material/report:",
+        )
+
+
+def _notes(found: Anatomy) -> list[str]:
+    """What is in the figures that is not worked, and what the library says of them."""
+    counted_macs, worked = sum(found.kernels["macs"]), sum(found.kernels["worked_macs"])
+    notes = [note for note in found.notes if not note.startswith("A causal mask")]
+    if worked < counted_macs:
+        notes.append(
+            f"A causal mask leaves out {1 - worked / counted_macs:.1%} of the "
+            f"{number(counted_macs)} macs: time and energy are of the {number(worked)} that are "
+            "worked"
+        )
+    if found.folded:
+        notes.append(f"{found.folded} operators are folded into weights and cost nothing")
+    return notes
 
 
 def beside(table: Columns) -> None:
@@ -114,32 +123,6 @@ def beside(table: Columns) -> None:
         height="content",
         column_config=config,
     )
-
-
-def gaps(found: Anatomy) -> None:
-    """What is not in the figures, by name; and what is in them that is not worked."""
-    names, missing = found.uncounted, int(found.whole["uncounted"])
-    if missing:
-        plural = "operator has" if missing == 1 else "operators have"
-        listed = ", ".join(f"`{name}`" for name in names)
-        st.warning(
-            f"{missing} {plural} no cost formula: {listed}. Their time and energy are not in "
-            "these figures.",
-            icon=":material/report:",
-        )
-    else:
-        st.caption(":material/check_circle: Every operator is counted (0 without a cost formula).")
-    counted, worked = sum(found.kernels["macs"]), sum(found.kernels["worked_macs"])
-    notes = [note for note in found.notes if not note.startswith("A causal mask")]
-    if worked < counted:
-        notes.append(
-            f"A causal mask leaves out {1 - worked / counted:.1%} of the {number(counted)} macs: "
-            f"time and energy are of the {number(worked)} that are worked."
-        )
-    if found.folded:
-        notes.append(f"{found.folded} operators are folded into weights and cost nothing.")
-    for note in notes:
-        st.caption(f":material/info: {note}")
 
 
 def stacks(rows: Sequence[Fused], chosen: str) -> None:
@@ -213,6 +196,11 @@ def roofline(frame: Columns, without: int, device: str) -> None:
         )
 
 
+def dearest(kernels: Columns, share: tuple[str, str, str]) -> None:
+    """The kernels that take most, in a small table."""
+    st.markdown(explain.table(layer_rows.dearest(kernels, *share, most=DEAREST)))
+
+
 def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any, pin: str = "") -> None:
     """The drawn graph; ``picked`` is called when a box is clicked."""
     height = min(GRAPH_HEIGHT, ranks * charts_layers.RANK_STEP + 90)
@@ -274,23 +262,6 @@ def explained(
 ) -> None:  # fmt: skip
     """Where the figures of one kernel come from: formula with values, parts of the time."""
     module = f"module `{kernel['module']}`" if kernel["module"] else "the network itself"
-    st.markdown(
-        f"**{number(kernel['latency_s'], 's')}**, {kernel['share']:.1%} of the time, bound by "
-        f"**{kernel['bottleneck']}** · {kernel['pattern']} · {module}"
-    )
-    if pinned:
-        st.caption(f":material/keep: {_against(kernel, pinned)}")
-    if kernel["reason"]:
-        st.caption(f":material/call_split: Fused no further: {kernel['reason']}.")
-    st.markdown("**What it does**")
-    lines = [f"- {explain.operator_line(o)}  \n  {explain.values_line(o)}" for o in found]
-    st.markdown("\n".join(lines))
-    st.caption(
-        f"{number(kernel['macs'])} macs, {number(kernel['flops'], 'flop')}, "
-        f"{number(kernel['memory_bytes'], 'B')} moved, {number(kernel['intensity'], 'flop/B')}"
-    )
-    _formulas(found)
-    st.markdown(f"**Why it takes as long on {profile.title}**")
     precision = anatomy.precision_of(network, profile)
     bandwidth = profile.memory_bytes_per_s
     rows = explain.time_rows(
@@ -299,8 +270,37 @@ def explained(
         bandwidth if math.isfinite(bandwidth) else 0.0,
         profile.on_chip_bytes_per_s,
     )
-    st.markdown(explain.table(rows))
+    # one element, since each of them takes the browser time
+    st.markdown(
+        "\n\n".join(
+            [
+                f"**{number(kernel['latency_s'], 's')}**, {kernel['share']:.1%} of the time, bound by "
+                f"**{kernel['bottleneck']}** · {kernel['pattern']} · {module}",
+                *([f":material/keep: {_against(kernel, pinned)}"] if pinned else []),
+                *(
+                    [f":material/call_split: Fused no further: {kernel['reason']}."]
+                    if kernel["reason"]
+                    else []
+                ),
+                "**What it does**",
+                "\n".join(
+                    f"- {explain.operator_line(o)}  \n  {explain.values_line(o)}" for o in found
+                ),
+                f"{number(kernel['macs'])} macs, {number(kernel['flops'], 'flop')}, "
+                f"{number(kernel['memory_bytes'], 'B')} moved, "
+                f"{number(kernel['intensity'], 'flop/B')}",
+                f"**Why it takes as long on {profile.title}**",
+                explain.table(rows),
+            ]
+        )
+    )
+    _formulas(found)
     _device(profile, network)
+
+
+def _folded(title: str, icon: str, key: str) -> ExpanderContainer:
+    """An expander whose content is made when it is opened."""
+    return st.expander(title, icon=icon, key=key, on_change="rerun")
 
 
 def _against(kernel: Mapping[str, Any], pinned: Sequence[Pinned]) -> str:
@@ -317,18 +317,27 @@ def _against(kernel: Mapping[str, Any], pinned: Sequence[Pinned]) -> str:
 
 
 def _formulas(found: Sequence[anatomy.PricedOperator]) -> None:
+    folded = _folded("The formulas", ":material/function:", "explain.formulas")
+    if not folded.open:
+        return
     unique = {operator.formula: operator for operator in found if operator.formula}
-    with st.expander("The formulas", icon=":material/function:"):
+    with folded:
         for operator in unique.values():
             alike = [f"`{o.name}`" for o in found if o.formula == operator.formula]
             st.markdown(f"{', '.join(dict.fromkeys(alike))}  \n{explain.formula(operator)}")
 
 
 def _device(profile: Profile, network: Network) -> None:
-    with st.expander("How the device's model puts the parts together", icon=":material/timer:"):
-        st.markdown(anatomy.execution_words(profile))
-    with st.expander("The device's figures and their sources", icon=":material/menu_book:"):
-        st.dataframe(
+    folded = _folded(
+        "How the device's model puts the parts together", ":material/timer:", "explain.model"
+    )
+    if folded.open:
+        folded.markdown(anatomy.execution_words(profile))
+    folded = _folded(
+        "The device's figures and their sources", ":material/menu_book:", "explain.sources"
+    )
+    if folded.open:
+        folded.dataframe(
             pa.table(explain.figure_rows(anatomy.figures_used(profile, network))),
             hide_index=True,
             key="layers.figures",

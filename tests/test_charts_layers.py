@@ -422,16 +422,51 @@ def words(app):
 def test_the_default_network_is_taken_apart(no_caches):
     app = opened()
     assert app.title[0].value == "Where does the time and energy go, kernel by kernel?"
-    labels = {metric.label: metric for metric in app.metric}
-    assert {"MACs", "Parameters", "Memory moved", "Peak memory", "Intensity", "Kernels"} <= set(
-        labels
-    )
-    assert labels["Kernels"].value == "3"
-    assert labels["Kernels"].delta == "6 unfused"
-    assert labels["Memory moved"].delta.endswith("B unfused")
-    assert "0 without a cost formula" in words(app)
-    assert "macs = m × n × k = " in words(app)
+    assert [metric.label for metric in app.metric] == ["Latency", "Energy", "MACs", "Memory moved"]
+    said = words(app)
+    # 16·3 + 2·16·16 weights of 3x3
+    assert "3 kernels · " in said
+    assert "5.04 k parameters" in said
+    assert "0 without a cost formula" in said
+    assert "| Kernel | Time | Share | Bound by | Pattern |" in said
     assert not app.error
+
+
+@pytest.mark.parametrize("tab", ["Graph", "Table"])
+def test_a_tab_is_made_when_it_is_open_and_explains_a_kernel(no_caches, tab):
+    app = opened(**{"layers.show": tab})
+    assert "macs = m × n × k = " in words(app)
+    assert "| Kernel | Time |" not in words(app)
+    assert not app.session_state["explain.formulas"]
+    assert "Formula:" not in words(app)
+    app.session_state["explain.formulas"] = True
+    app.run()
+    assert "Formula:" in words(app)
+
+
+def test_what_fusion_saves_is_a_tab(no_caches):
+    app = opened(**{"layers.show": "What fusion saves"})
+    table = app.dataframe[0].value
+    assert list(table["Stack"]) == ["Nothing fused", "Eager", "Compiled", "Engine"]
+    assert list(table["Kernels"])[:1] == [6]  # three convolutions, three activations
+
+
+def test_modules_are_told_apart_as_deep_as_asked(no_caches):
+    deep = opened(**{"model": "unet", "layers.show": "Graph", "layers.depth": "all"})
+    shallow = opened(**{"model": "unet", "layers.show": "Graph", "layers.depth": "1"})
+    counts = [len(app.get("vega_lite_chart")[-1].proto.data.data) for app in (deep, shallow)]
+    assert counts[0] > counts[1]
+
+
+def test_the_dearest_kernels_are_of_what_is_asked_about(no_caches):
+    app = opened(model="unet")
+    kernels = app.session_state["_layers_last"].kernels
+    for share, column in (("time", "latency_s"), ("energy", "energy_dynamic_j")):
+        app.session_state["layers.of"] = share
+        app.run()
+        table = next(m.value for m in app.markdown if m.value.startswith("| Kernel |"))
+        first = max(range(len(kernels["label"])), key=lambda i: kernels[column][i])
+        assert f"| `{kernels['label'][first]}` |" in table.splitlines()[2]
 
 
 def test_the_network_chosen_on_another_page_is_the_one_here(no_caches):
@@ -465,9 +500,9 @@ def test_the_dearest_kernel_is_explained_first(no_caches):
 
 
 def test_another_network_forgets_the_kernel_and_depth_of_the_last(no_caches):
-    app = opened(model="unet")
+    app = opened(**{"model": "unet", "layers.show": "Graph"})
     app.selectbox(key="layers.kernel").set_value("pool (2)").run()
-    app.session_state["layers.depth"] = "5"
+    app.session_state["layers.depth"] = "4"
     app.run()
     app.session_state["model"] = "conv2d_stack"
     app.run()

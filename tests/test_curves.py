@@ -64,7 +64,7 @@ def test_values_that_do_not_go_with_the_others_are_named(fresh_store):
 
 
 def test_a_template_that_only_the_store_has_is_found_there(fresh_store, monkeypatch):
-    asked = request(layers=5)
+    asked = request(kernel_size=5)
     # another test may have traced it already, and what is known here is not stored again
     monkeypatch.setattr(templates, "_TEMPLATES", templates._Templates())
     queries.answer(asked)

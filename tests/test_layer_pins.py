@@ -143,10 +143,11 @@ def pin(name, precision="auto", **settings):
 
 
 def test_figures_and_totals_are_held_against_the_pins_of_the_link(no_caches):
-    app = opened(**{"conv2d_stack.layers": "4", "pin": [pin("usual"), pin("wide", channels=64)]})
+    pins = [pin("usual"), pin("wide", channels=64)]
+    app = opened(**{"conv2d_stack.layers": "4", "layers.show": "Table", "pin": pins})
     labels = {metric.label: metric for metric in app.metric}
-    assert labels["Kernels"].value == "4"
-    assert labels["Kernels"].delta == "+33 %"  # after 3
+    # 3·16 + 3·16·16 = 816 channel pairs after 3·16 + 2·16·16 = 560
+    assert labels["MACs"].delta == "+46 %"
     assert labels["Latency"].delta.startswith(("+", "- "))
     table = next(each.value for each in app.dataframe if "Configuration" in each.value)
     assert list(table["Configuration"]) == [
