@@ -198,7 +198,8 @@ def roofline(frame: Columns, without: int, device: str) -> None:
 
 def dearest(kernels: Columns, share: tuple[str, str, str]) -> None:
     """The kernels that take most, in a small table."""
-    st.markdown(explain.table(layer_rows.dearest(kernels, *share, most=DEAREST)))
+    table = explain.table(layer_rows.dearest(kernels, *share, most=DEAREST))
+    st.markdown(f"{table}\n\nGraph and Table have all of them, and explain each.")
 
 
 def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any, pin: str = "") -> None:

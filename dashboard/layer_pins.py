@@ -8,8 +8,17 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import anatomy, layer_beside, layer_rows, pins, queries, roofline_rows
+from dashboard import (
+    anatomy,
+    layer_beside,
+    layer_rows,
+    module_tree,
+    pins,
+    queries,
+    roofline_rows,
+)
 from dashboard.anatomy import Anatomy
+from dashboard.module_tree import Group
 from dashboard.pins import Pin
 from dashboard.queries import Network
 from dashboard.readable import Columns, Pinned
@@ -43,3 +52,12 @@ def totals(network: Network, now: Anatomy, beside: Sequence[PinnedLayers]) -> Co
     rows: list[tuple[str, Mapping[str, Any]]] = [(f"Now: {pins.summary(network)}", now.whole)]
     rows += [(f"{each.kernels.letter}: {each.kernels.name}", each.whole) for each in beside]
     return layer_beside.totals(rows)
+
+
+def alike(pinned: Sequence[PinnedLayers], depth: int) -> list[tuple[Pinned, Sequence[Group]]]:
+    """The pins, each with its modules told apart as deep as those of the network."""
+    paths = [pin.kernels.rows["module"] for pin in pinned]
+    return [
+        (pin.kernels, module_tree.groups(theirs, depth, most=len(theirs)))
+        for pin, theirs in zip(pinned, paths, strict=True)
+    ]

@@ -37,6 +37,16 @@ def parts(path: str) -> list[str]:
     return path.split(".") if path else []
 
 
+def prefixes(path: str) -> list[str]:
+    """A module and those that it is inside of, the outermost first.
+
+    >>> prefixes("encoder.0.conv")
+    ['encoder', 'encoder.0', 'encoder.0.conv']
+    """
+    steps = parts(path)
+    return [".".join(steps[:length]) for length in range(1, len(steps) + 1)]
+
+
 def deepest(paths: Iterable[str]) -> int:
     """Steps of the longest path, at least 1."""
     return max((len(parts(path)) for path in paths), default=1) or 1

@@ -34,7 +34,7 @@ def test_the_dearest_layer_of_a_unet_and_its_formula_are_found(visit, tmp_path):
 
 
 def test_a_click_on_a_box_opens_it_and_one_on_a_kernel_explains_it(visit):
-    page = visit(f"{UNET}&layers.depth=1")
+    page = visit(f"{UNET}&layers.depth=1&layers.show=Graph")
     box = ".st-key-_layers_graph svg path[aria-label^='{} (kernel']"
     page.locator(box.format("encoder")).first.click()
     expect(page.locator(box.format("encoder.0")).first).to_be_visible()

@@ -172,7 +172,7 @@ def test_what_was_changed_is_in_the_link_under_its_name():
 
 
 def compare(**link):
-    app = opened(**link)
+    app = opened(**{"compare.beside": "All figures", **link})
     return healthy(app.switch_page("views/compare.py").run())
 
 
@@ -191,6 +191,25 @@ def test_three_networks_are_compared_on_all_devices_at_first():
     )
     assert line_up.NETWORK not in app.query_params  # the default is left out
     assert not app.error
+
+
+def test_what_is_not_looked_at_is_not_made():
+    app = compare(**{"compare.beside": "By device"})
+    assert not app.dataframe
+    # the key of marks, the heatmap, and one chart a network
+    assert len(app.get("vega_lite_chart")) == 2 + 3
+    assert "Worth having" in words(compare(**{"compare.beside": "Energy against latency"}))
+
+
+def test_a_step_reads_what_was_evaluated_for_the_whole_slider(monkeypatch):
+    app = compare(**{"model": "mlp", "devices": ["nvidia_t4"], "compare.beside": "By device"})
+    app.select_slider(key="mlp.width").set_value(640).run()
+    healthy(app)
+    asked = []
+    monkeypatch.setattr(queries, "_ask", lambda *_a, **_k: asked.append(_a))
+    app.select_slider(key="mlp.width").set_value(768).run()
+    healthy(app)
+    assert not asked
 
 
 def test_the_current_network_is_added_and_the_link_says_so():

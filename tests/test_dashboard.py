@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from characterize import models, session, store
+from characterize import models, session, store, templates
 from characterize.errors import InvalidValueError, StoreError
 from dashboard import keeping, links, palette, pins, presets, queries, readable, state, tables
 from dashboard.queries import Network, Request
@@ -432,16 +432,21 @@ def test_an_answer_is_computed_once(monkeypatch):
         return honest(*args, **kwargs)
 
     monkeypatch.setattr(session, "answer", counted)
-    network = Network("mlp", tuple(queries.families()["mlp"].defaults.items()))
-    request = Request(network, ("nvidia_t4",))
+
+    def mlp(**values):
+        changed = {**queries.families()["mlp"].defaults, "bias": False, **values}
+        return Request(Network("mlp", tuple(changed.items())), ("nvidia_t4",))
+
+    monkeypatch.setattr(templates, "_TEMPLATES", templates._Templates())
     for _ in range(3):
-        queries.answer(request)
+        queries.answer(mlp())
     assert asked == [True]  # looked for in the store, and kept
-    wider = Network("mlp", tuple({**dict(network.parameters), "width": 640}.items()))
-    queries.answer(Request(wider, ("nvidia_t4",)))
+    queries.answer(mlp(width=640))
     assert asked[1] is False  # the template is known: answered at once,
     queries._keeper().close()
     assert asked[2:] == [True]  # and kept afterwards
+    queries.answer(mlp(bias=True, depth=9))
+    assert asked[3] is False  # it follows from those that ship
 
 
 def test_the_keeper_does_what_it_was_given_in_order_before_it_ends():

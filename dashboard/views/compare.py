@@ -1,11 +1,17 @@
-"""Compare: which device, which network?"""
+"""Compare: which device, which network?
+
+As in Tune, what stays the same when a slider moves is made once, by the script; one fragment writes
+what changes into the places left for it. The heatmap is always there; beside it one thing at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from characterize.errors import CharacterizeError
 from dashboard import (
@@ -13,6 +19,7 @@ from dashboard import (
     compare_rows,
     comparison_report,
     controls,
+    curve_panel,
     line_up,
     links,
     panels,
@@ -29,52 +36,79 @@ from dashboard.readable import LATENCY, Columns, Quantity
 RESULTS = "compare"
 HEATMAP = "compare.heatmap"
 OF, SIDE = "compare.of", "compare.beside"  # in the URL
-BESIDE = ("By device", "Energy against latency")
+DEVICES, FRONTIER, TABLE = "By device", "Energy against latency", "All figures"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the fragment writes: made once, filled again at every step."""
+
+    messages: DeltaGenerator
+    heatmap: DeltaGenerator
+    tabs: Mapping[str, DeltaGenerator]  # the open one
+
+
+def places() -> Places:
+    messages = st.container()
+    st.segmented_control(
+        "Compare by",
+        list(QUANTITIES),
+        default=LATENCY.title,
+        required=True,
+        key=OF,
+        bind=controls.BOUND,
+    )
+    quantity = asked()
+    heatmap = panels.card(f"{quantity.title} by network and device", quantity.meaning, HEATMAP)
+    st.header("One network beside the other", anchor="beside")
+    panels.key_of_marks(())
+    titles = (DEVICES, FRONTIER, TABLE)
+    tabs = st.tabs(titles, key=SIDE, on_change="rerun", bind=controls.BOUND)
+    shown = {title: tab for title, tab in zip(titles, tabs, strict=True) if tab.open}
+    return Places(messages, heatmap, shown)
+
+
+def asked() -> Quantity:
+    """What networks and devices are compared by."""
+    return QUANTITIES.get(st.session_state.get(OF) or "", LATENCY)
 
 
 @st.fragment(key=RESULTS)
-def results() -> None:
+def results(at: Places) -> None:
     shared.sizes()
     compared = controls.chosen_comparison()
-    if not compared.devices:
-        st.info("Choose at least one device to compare.", icon=":material/devices:")
-        return
-    entries = answers(compared.devices, compared.baseline)
-    if not entries:
-        st.info(
-            "Choose at least one network above: a family, an example, or any model by name.",
-            icon=":material/account_tree:",
-        )
-        return
+    with at.messages:
+        entries = answers(compared.devices, compared.baseline)
+        if not entries:
+            return
     order = list(compared.devices)
     titles = {name: device.short for name, device in queries.devices().items()}
-    quantity = QUANTITIES[what()]
+    quantity = asked()
     cells = compare_rows.cells(entries, quantity, titles, order)
-    heatmap(cells, quantity, len(entries))
-    st.header("One network beside the other", anchor="beside")
-    beside = st.segmented_control(
-        "Side by side", BESIDE, default=BESIDE[0], required=True, key=SIDE, bind=controls.BOUND
-    )
-    panels.key_of_marks(())
-    lines = [f"{compare_rows.takeaway(cells, quantity)}."]
-    if beside == BESIDE[0]:
-        small = multiples(cells, quantity)
-    else:
-        small = frontiers(compare_rows.frontier(entries, titles, order))
-    st.header("All figures", anchor="figures")
-    together = compare_rows.together(entries)
-    table(together)
-    report(entries, together, lines, [HEATMAP, *small])
+    with at.heatmap:
+        heatmap(cells, quantity, len(entries))
+    small: list[str] = []
+    for title, tab in at.tabs.items():
+        with tab:
+            if title == DEVICES:
+                small = multiples(cells, quantity)
+            elif title == FRONTIER:
+                small = frontiers(compare_rows.frontier(entries, titles, order))
+            else:
+                table(compare_rows.together(entries))
+    report(entries, [f"{compare_rows.takeaway(cells, quantity)}."], [HEATMAP, *small])
 
 
 def answers(devices: tuple[str, ...], baseline: str | None) -> list[Entry]:
     """The rows of every network; one that cannot be computed says why, and the others are shown."""
-    found = []
-    for pin in line_up.chosen(controls.chosen_network()):
-        quick = queries.is_quick(pin.network)
+    found, current = [], controls.chosen_network()
+    for pin in line_up.chosen(current):
+        quick, request = queries.is_quick(pin.network), Request(pin.network, devices, baseline)
         try:
             with nullcontext() if quick else st.spinner(f"Tracing {pin.name}"):
-                answer = queries.answer(Request(pin.network, devices, baseline))
+                if pin.network == current:
+                    curve_panel.look_ahead(request)
+                answer = queries.answer(request)
         except CharacterizeError as error:
             st.error(f"{pin.name}: {error}", icon=":material/error:")
             continue
@@ -83,47 +117,34 @@ def answers(devices: tuple[str, ...], baseline: str | None) -> list[Entry]:
     return found
 
 
-def report(entries: Sequence[Entry], rows: Columns, lines: list[str], charts: list[str]) -> None:
+def report(entries: Sequence[Entry], lines: list[str], charts: list[str]) -> None:
     """Offer what is on the page as a report."""
     known = {pin.name: pin.network for pin in line_up.chosen(controls.chosen_network())}
     networks = {entry.name: known[entry.name] for entry in entries}
     saving.offer_report(
         f"characterize_{tables.slug('-'.join(networks))}",
-        lambda: comparison_report.of_networks(networks, rows, lines, saving.asked(), charts),
-    )
-
-
-def what() -> str:
-    return str(
-        st.segmented_control(
-            "Compare by",
-            list(QUANTITIES),
-            default=LATENCY.title,
-            required=True,
-            key=OF,
-            bind=controls.BOUND,
-        )
+        lambda: comparison_report.of_networks(
+            networks, compare_rows.together(entries), lines, saving.asked(), charts
+        ),
     )
 
 
 def heatmap(cells: Columns, quantity: Quantity, networks: int) -> None:
-    with st.container(border=True, gap="xsmall"):
-        st.markdown(f"**{quantity.title} by network and device**", help=quantity.meaning)
-        panels.draw(
-            charts_compare.heatmap,
-            cells,
-            quantity.title,
-            quantity.unit,
-            networks=networks,
-            reverse=quantity.lower_is_better,
-            key=HEATMAP,
-            alt_text=f"{quantity.title} by network and device, as a heatmap",
-        )
-        st.caption(f"{compare_rows.takeaway(cells, quantity)}.")
-        low_or_high = "lower" if quantity.lower_is_better else "higher"
-        st.caption(
-            f"★ the best device of a network; the stronger the colour, the {low_or_high} and the better."
-        )
+    panels.draw(
+        charts_compare.heatmap,
+        cells,
+        quantity.title,
+        quantity.unit,
+        networks=networks,
+        reverse=quantity.lower_is_better,
+        key=HEATMAP,
+        alt_text=f"{quantity.title} by network and device, as a heatmap",
+    )
+    low_or_high = "lower" if quantity.lower_is_better else "higher"
+    st.caption(
+        f"{compare_rows.takeaway(cells, quantity)}.  \n★ the best device of a network; the stronger "
+        f"the colour, the {low_or_high} and the better."
+    )
 
 
 def multiples(cells: Columns, quantity: Quantity) -> list[str]:
@@ -186,7 +207,7 @@ def include_current() -> None:
 
 
 st.title("Which device, which network?", anchor=False)
-shared = controls.Controls(RESULTS)
+shared = controls.Controls(RESULTS, moved=curve_panel.remember)
 notes = state.begin("compare", (links.MODEL, links.DEVICES, links.BASELINE))
 notes += line_up.adopt()
 with st.sidebar:
@@ -216,4 +237,14 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     shared.baseline()
     saving.menu()
     panels.glossary()
-results()
+if not controls.chosen_comparison().devices:
+    shared.sizes()
+    st.info("Choose at least one device to compare.", icon=":material/devices:")
+elif not st.session_state[line_up.CONTROL]:
+    shared.sizes()
+    st.info(
+        "Choose at least one network above: a family, an example, or any model by name.",
+        icon=":material/account_tree:",
+    )
+else:
+    results(places())

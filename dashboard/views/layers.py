@@ -6,7 +6,7 @@ what changes into the places left for it, and what is looked at now and then wai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,6 @@ from dashboard import (
 )
 from dashboard.anatomy import Anatomy
 from dashboard.layer_pins import PinnedLayers
-from dashboard.module_tree import Group
 from dashboard.queries import AUTO, Network
 from dashboard.readable import Columns, Pinned
 
@@ -121,7 +120,7 @@ class Places:
     pins: DeltaGenerator
     modules: DeltaGenerator
     roofline: DeltaGenerator
-    tabs: dict[str, DeltaGenerator]  # the open one
+    tabs: Mapping[str, DeltaGenerator]  # the open one
 
 
 def places() -> Places:
@@ -227,7 +226,7 @@ def modules(found: Found) -> None:
     paths = found.kernels["module"]
     depth = depth_of(paths)
     groups = module_tree.groups(paths, depth, most=len(paths))
-    layer_panels.modules(found.kernels, groups, share(), alike(found.pinned, depth))
+    layer_panels.modules(found.kernels, groups, share(), layer_pins.alike(found.pinned, depth))
 
 
 def roofline(found: Found) -> None:
@@ -235,15 +234,6 @@ def roofline(found: Found) -> None:
     bounds = roofline_rows.ceilings(profile, anatomy.precision_of(found.network, profile))
     ghosts = [point for pin in found.pinned for point in pin.points]
     layer_panels.roofline(*roofline_rows.frame(found.kernels, bounds, ghosts), profile.title)
-
-
-def alike(pinned: Sequence[PinnedLayers], depth: int) -> list[tuple[Pinned, Sequence[Group]]]:
-    """The pins, each with its modules told apart as deep as those of the network."""
-    paths = [pin.kernels.rows["module"] for pin in pinned]
-    return [
-        (pin.kernels, module_tree.groups(theirs, depth, most=len(theirs)))
-        for pin, theirs in zip(pinned, paths, strict=True)
-    ]
 
 
 def depth_of(paths: Sequence[str]) -> int:
@@ -258,7 +248,6 @@ def depth_of(paths: Sequence[str]) -> int:
 
 def dearest(found: Found) -> None:
     layer_panels.dearest(found.kernels, share())
-    st.caption("Graph and Table have all of them, and explain each.")
 
 
 def fusion(found: Found) -> None:
@@ -302,7 +291,7 @@ def drawn(found: Found) -> None:
 def opened_control(paths: Sequence[str]) -> list[str]:
     """The modules that are open in the graph, which can be closed here."""
     held = st.session_state.get(OPENED)
-    known = sorted({p for path in paths for p in prefixes(path)})
+    known = sorted({p for path in paths for p in module_tree.prefixes(path)})
     folded = [each for each in held or () if each.startswith("#")]
     return st.multiselect(
         "Opened modules",
@@ -311,11 +300,6 @@ def opened_control(paths: Sequence[str]) -> list[str]:
         bind=controls.BOUND,
         placeholder="none: click a box in the graph, or choose here",
     )
-
-
-def prefixes(path: str) -> list[str]:
-    steps = module_tree.parts(path)
-    return [".".join(steps[:length]) for length in range(1, len(steps) + 1)]
 
 
 def picked_box(kernels: Columns) -> None:
