@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import own_devices
+from dashboard import links, own_devices
 
 # a file of ours: an icon by name would be fetched from another host
 ICON = str(Path(__file__).with_name("icon.svg"))
@@ -66,3 +66,5 @@ page = st.navigation(
 )
 own_devices.follow()
 page.run()
+for note in links.unfollowed():
+    st.toast(note, icon=":material/link_off:", duration="infinite")

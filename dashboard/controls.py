@@ -80,7 +80,8 @@ def chosen_network() -> Network | None:
 def chosen_comparison() -> Comparison:
     """The devices that the controls stand at, in the order of the catalogue."""
     held = st.session_state
-    devices = tuple(name for name in queries.devices() if name in held[links.DEVICES])
+    asked = set(held[links.DEVICES])
+    devices = tuple(name for name in queries.devices() if name in asked)
     baseline, focus = held[links.BASELINE], held.get(links.FOCUS, AUTO)
     return Comparison(devices, None if baseline == AUTO else baseline, focus)
 
@@ -170,7 +171,7 @@ class Controls:
 
     def comparison(self) -> None:
         """What speedups are relative to, and the device whose figures stand out."""
-        chosen = [name for name in queries.devices() if name in st.session_state[links.DEVICES]]
+        chosen = list(chosen_comparison().devices)
         self.baseline()
         self._device("Figures of", chosen, links.FOCUS, "the fastest device", FOCUS_HELP)
 

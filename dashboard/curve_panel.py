@@ -45,9 +45,10 @@ def remember(key: str) -> None:
 
 def outdated(key: str) -> bool:
     """Remember which slider was moved; whether the curve changes with it: not if it is its own."""
-    before = _drawn_for(controls.chosen_network())
+    network = controls.chosen_network()
+    before = _drawn_for(network)
     remember(key)
-    after = _drawn_for(controls.chosen_network())
+    after = _drawn_for(network)
     return not before == after == key.rpartition(".")[2]
 
 

@@ -59,6 +59,8 @@ PREFIXES: Final = (
 
 PAGE: Final = "_page"  # the view that is open, in the session
 _KEPT: Final = "_kept"  # what bound controls stood at on the page before, where it is no default
+_OWN: Final = "_link_own"  # what the URL said of one view's own controls, until those are made
+_TOLD_LATER: Final = frozenset(PREFIXES) - {"stored"}  # Results tells of its own itself
 _WRITTEN: Final = "_link."  # what the URL held for a name when it was last written or read
 
 
@@ -204,8 +206,46 @@ def notes() -> list[str]:
     if st.session_state.get("_link_read"):
         return []
     st.session_state["_link_read"] = True
-    wrong = bad_parts(address.read())
-    return [*own_devices.notes(), *wrong]
+    link = address.read()
+    st.session_state[_OWN] = {n: v for n, v in link.items() if n.partition(".")[0] in _TOLD_LATER}
+    return [*own_devices.notes(), *bad_parts(link)]
+
+
+def unfollowed() -> list[str]:
+    """A sentence for each of the view's own controls that does not stand at what the URL said.
+
+    To be asked once a view has made its controls, and said once a session: only they know what they
+    can stand at. A control that was not made is not spoken of: it may be behind a tab.
+    """
+    asked: dict[str, list[str]] = st.session_state.pop(_OWN, {})
+    held = address.read()
+    return [
+        f"The link's {name} {', '.join(map(repr, said))} cannot be shown here; "
+        f"{', '.join(_texts(st.session_state[name])) or 'nothing'} is."
+        for name, said in asked.items()
+        # what Streamlit could use it has left there, in words of its own (GPU for gpu)
+        if held.get(name) != said
+        and name in st.session_state
+        and not _same(said, _texts(st.session_state[name]))
+    ]
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [text(each) for each in (value if isinstance(value, list | tuple) else [value])]
+
+
+def _same(said: Sequence[str], shown: Sequence[str]) -> bool:
+    return sorted(map(_as_number, said)) == sorted(map(_as_number, shown))
+
+
+def _as_number(said: str) -> str:
+    """``5`` and ``5.0`` are one number."""
+    try:
+        return repr(float(said))
+    except ValueError:
+        return said
 
 
 def bad_parts(link: Mapping[str, Sequence[str]]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,6 +50,15 @@ def _specification(
     return made
 
 
+@functools.lru_cache(maxsize=64)
+def _read_by(
+    chart: Callable[..., ChartType], columns: tuple[str, ...], *arguments: Any, **options: Any
+) -> tuple[str, ...]:
+    """Of columns those that a chart's specification names anywhere; only these need to travel."""
+    words = set(re.findall(r"\w+", json.dumps(_specification(chart, *arguments, **options))))
+    return tuple(column for column in columns if column in words)
+
+
 def draw(
     chart: Callable[..., ChartType],
     frame: Columns | pd.DataFrame,
@@ -78,7 +89,10 @@ def draw(
         What was selected, where ``on_select`` asks for it.
     """
     specification = _specification(chart, *arguments, **options)
-    rows = frame if isinstance(frame, pd.DataFrame) else pa.table(frame)
+    rows: Any = frame
+    if not isinstance(frame, pd.DataFrame):
+        read = _read_by(chart, tuple(frame), *arguments, **options)
+        rows = pa.table({column: frame[column] for column in read})
     name = title or alt_text.partition(":")[0]
     saving.remember_chart(key, saving.Drawn(name, specification, frame))
     return st.vega_lite_chart(

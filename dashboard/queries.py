@@ -168,7 +168,8 @@ def _runs(device: Device | None, precision: str) -> bool:
     return device is None or precision == AUTO or precision in device.precisions
 
 
-@st.cache_data(show_spinner=False, max_entries=512)
+# a request as text names all that is asked; Streamlit's own look into it takes as long as an answer
+@st.cache_data(show_spinner=False, max_entries=512, hash_funcs={Request: repr})
 def _answered(request: Request, contents: tuple[str, ...]) -> tuple[Columns, tuple[str, ...]]:
     """Rows and notes: computed from the template at hand, else from the store the first time.
 

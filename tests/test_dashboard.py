@@ -63,6 +63,25 @@ def test_every_page_asks_its_question_and_answers_it(view):
     assert not app.error
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "told"),
+    [
+        ("curve.by", "Colour", "The link's curve.by 'Colour' cannot be shown here; Latency is."),
+        ("curve.by", "Energy", None),
+        ("show.latency", "soon", "The link's show.latency 'soon' cannot be shown here; nothing is."),
+        ("show.latency", "5", None),  # 5.0, as the field has it
+        ("show.class", ["GPU", "CPU"], None),
+        ("show.class", ["XPU"], "The link's show.class 'XPU' cannot be shown here; nothing is."),
+        ("sweep.show", "Colour", None),  # of another view, where it will be told
+    ],
+)  # fmt: skip
+def test_a_view_tells_what_of_a_link_its_controls_cannot_show(name, said, told):
+    shown = {"tune.show": "Along one slider"} if name.startswith("curve") else {}
+    app = opened(**shown | {name: said})
+    assert [toast.value for toast in app.toast] == ([told] if told else [])
+    assert not healthy(app.run()).toast  # said once
+
+
 def test_every_figure_has_a_unit_and_the_gaps_are_said():
     app = opened()
     assert set(figures(app)) == {
