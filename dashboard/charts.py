@@ -106,7 +106,9 @@ def _device_base(rows: pd.DataFrame, names: tuple[str, ...]) -> alt.Chart:
             "device:N",
             title=None,
             scale=alt.Scale(domain=list(names)),
-            axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True),
+            axis=alt.Axis(
+                labelLimit=LABEL_LIMIT, ticks=False, domain=False, grid=True, labelFlush=False
+            ),
         ),
         color=colour("architecture", ()),
     )
@@ -179,7 +181,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
             "label:N",
             title=None,
             sort=alt.EncodingSortField("order", op="min", order="ascending"),
-            axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False),
+            axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False, labelFlush=False),
         ),
         x=alt.X(
             "value:Q",

@@ -107,7 +107,7 @@ def panel() -> None:
 def _choices(options: Sequence[str]) -> Quantity:
     if st.session_state.get(OF) not in (None, AUTO, *options):
         del st.session_state[OF]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, gap="medium"):
         st.selectbox(
             "Along",
             [AUTO, *options],
