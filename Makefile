@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
+MEASUREMENTS ?= ../shared/measurements
 PYTEST_ARGS ?= --numprocesses auto --dist loadfile
 
 # The first Python on the path that the project supports; override with `make PYTHON=...`.
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 # One thing after another: pytest's closing line is the last that `make test` prints.
 .NOTPARALLEL:
-.PHONY: help run test lint bench screenshots docs browser clean
+.PHONY: help run test lint bench errors screenshots docs browser clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +44,9 @@ lint: $(VENV)/.installed-test ## Check style, types and floors
 
 bench: $(VENV)/.installed-bench ## Time us and the other counters, side by side
 	@$(BIN)/python -m benchmarks.counters
+
+errors: $(VENV)/.installed-test ## Compute every published error table again (MEASUREMENTS=FOLDER)
+	@$(BIN)/python -m benchmarks.error_tables "$(MEASUREMENTS)" --cache build/errors
 
 screenshots: $(VENV)/.installed-test browser ## Picture every view in both themes
 	@$(BIN)/python -m benchmarks.screenshots

@@ -38,6 +38,7 @@ TABLES: Final = (  # (page and what is on it, module and arguments)
      f"{FAMILIES} --hardware intel_i9_10940x --split another"),
     ("docs/validation.md: from the RTX 4090 to the RTX 3090, every second network",
      f"{FAMILIES} --hardware nvidia_rtx_4090 --stack eager --transfer nvidia_rtx_3090 --every 2"),
+    ("docs/validation.md: H100", "benchmarks.judge_h100"),
     ("docs/validation.md: rare paths",
      "benchmarks.rare_paths {folder}/timm_inference.csv --cache {cache}/graphs"),
     ("docs/validation-operators.md", "benchmarks.validate_operators {folder}"),

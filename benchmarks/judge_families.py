@@ -33,7 +33,7 @@ OTHERS = (
     "repvgg|mobileone|ghostnetv3|repghost|repvit|fastvit|fastervit|mobileclip|davit|test_"
     "|efficientnet_cc|sequencer|efficientformerv2"
 )
-LEAST = 5  # measurements of a family that is listed
+LEAST = 3  # measurements of a family that is listed
 _EIGHTY_PERCENT = 1.2815515655446004
 
 Sets = dict[tuple[str, Precision], fitting.Samples]
@@ -75,6 +75,11 @@ def line(residual: Array, measured_s: Array) -> str:
     )
 
 
+def spread(residual: Array) -> float:
+    """Width that puts four of five measurements inside the band."""
+    return float(np.quantile(np.abs(residual), 0.8)) / _EIGHTY_PERCENT
+
+
 def furthest(residual: Array, families: tuple[str, ...], count: int = 8) -> str:
     """Families whose median error is furthest from none, too fast and too slow."""
     table = pd.DataFrame({"family": families, "off": residual}).groupby("family")["off"]
@@ -111,6 +116,7 @@ def transferred(
     name = f"{device.name} {found.table} {precision}"
     error = np.log(predict(fitting.whole_values(found, device)) / unseen.measured_s)
     print(f"{name} unseen  {line(error, unseen.measured_s)}")
+    print(f"    80 % band: ln std {spread(error):.4f}")
     if found.halves:
         first = dict(zip(samples.families, fitting.half(samples.families, split), strict=True))
         # the first half's fit has not seen the second half, and the other way round

@@ -202,6 +202,8 @@ def calibrate(
     *,
     hold: bool = True,
     split: str = "",
+    known: Mapping[str, float] = MappingProxyType({}),
+    also: Sequence[str] = (),
 ) -> Calibration:
     """Fit one table of a profile, and find its error on families held back.
 
@@ -212,15 +214,18 @@ def calibrate(
         precision: that of the measurements.
         hold: whether to hold halves of the families back.
         split: another text halves the families otherwise.
+        known: values that are not fitted, because they were measured by themselves.
+        also: parameters that are fitted besides those of the table.
     """
-    known = parameters.CPU if profile.architecture is Architecture.CPU else parameters.GPU
+    every = parameters.CPU if profile.architecture is Architecture.CPU else parameters.GPU
     key = parameters.table_key(profile.architecture.value, table)
-    free, start = parameters.FREE[key], parameters.STARTS.get(key, {})
+    free = [name for name in (*parameters.FREE[key], *also) if name not in known]
+    start = {**parameters.STARTS.get(key, {}), **known}
 
     def fitted_on(part: Samples) -> calibration.Result:
         predict = predictor(part, profile, precision)
         soft = SOFTNESS.get(profile.architecture, calibration.SOFTNESS)
-        return calibration.fit(predict, part.measured_s, known, free, start, softness=soft)
+        return calibration.fit(predict, part.measured_s, every, free, start, softness=soft)
 
     whole = fitted_on(samples)
     held, halves = None, []
@@ -232,7 +237,7 @@ def calibrate(
             values = fitted_on(samples.some(side)).values
             halves.append(values)
             held[~side] = np.log(predict(values) / samples.measured_s)[~side]
-    chosen = {name: _rounded(whole.values[name]) for name in known if name in {*free, *start}}
+    chosen = {name: _rounded(whole.values[name]) for name in every if name in {*free, *start}}
     return Calibration(table, chosen, whole.residuals, held, tuple(halves))
 
 
