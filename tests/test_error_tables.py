@@ -48,7 +48,12 @@ def test_a_folder_without_the_tables_is_said(tmp_path, monkeypatch, capsys):
 def test_a_command_that_fails_is_named_and_the_others_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "timm_inference.csv").write_text("", encoding="utf-8")
     seen = []
-    monkeypatch.setattr(error_tables, "run", lambda module: seen.append(module) or len(seen) == 1)
+
+    def fails_first(module):
+        seen.append(module)
+        return len(seen) == 1
+
+    monkeypatch.setattr(error_tables, "run", fails_first)
     monkeypatch.setattr(sys, "argv", ["error_tables", str(tmp_path), "--cache", str(tmp_path)])
     assert error_tables.main() == 1
     assert len(seen) == len(EVERY)
