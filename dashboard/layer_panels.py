@@ -197,9 +197,12 @@ def roofline(frame: Columns, without: int, device: str) -> None:
 
 
 def dearest(kernels: Columns, share: tuple[str, str, str]) -> None:
-    """The kernels that take most, in a small table."""
-    table = explain.table(layer_rows.dearest(kernels, *share, most=DEAREST))
-    st.markdown(f"{table}\n\nGraph and Table have all of them, and explain each.")
+    """The kernels that take most, in a list."""
+    column, title, unit = share
+    lines = layer_rows.dearest(kernels, column, unit, DEAREST)
+    numbered = "\n".join(f"{place}. {line}" for place, line in enumerate(lines, 1))
+    of = f"{title} of the dearest of {readable.length(kernels):,} kernels"
+    st.markdown(f"{of}; Graph and Table have all of them, and explain each.\n\n{numbered}")
 
 
 def graph(frame: Columns, ranks: int, boxes: int, key: str, picked: Any, pin: str = "") -> None:

@@ -96,19 +96,15 @@ def for_file(kernels: Columns, identity: Mapping[str, Any]) -> dict[str, list[An
     return {**{name: [value] * count for name, value in identity.items()}, **kept}
 
 
-def dearest(
-    kernels: Columns, column: str, title: str, unit: str, most: int
-) -> dict[str, list[str]]:
-    """The texts of the kernels that take most of a quantity, the first the dearest."""
+def dearest(kernels: Columns, column: str, unit: str, most: int) -> list[str]:
+    """The kernels that take most of a quantity, the first the dearest, each as a line of Markdown."""
     whole = sum(kernels[column]) or 1.0
     order = sorted(range(length(kernels)), key=lambda i: -kernels[column][i])[:most]
-    return {
-        "Kernel": [f"`{kernels['label'][i]}`" for i in order],
-        title: [number(kernels[column][i], unit) for i in order],
-        "Share": [f"{kernels[column][i] / whole:.1%}" for i in order],
-        "Bound by": [str(kernels["bottleneck"][i]) for i in order],
-        "Pattern": [str(kernels["pattern"][i]) for i in order],
-    }
+    return [
+        f"**{kernels[column][i] / whole:.1%}** · {number(kernels[column][i], unit)} · bound by "
+        f"{kernels['bottleneck'][i]} · {kernels['pattern'][i]} · `{kernels['label'][i]}`"
+        for i in order
+    ]
 
 
 # Bars by module

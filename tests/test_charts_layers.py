@@ -428,7 +428,7 @@ def test_the_default_network_is_taken_apart(no_caches):
     assert "3 kernels · " in said
     assert "5.04 k parameters" in said
     assert "0 without a cost formula" in said
-    assert "| Kernel | Time | Share | Bound by | Pattern |" in said
+    assert "Time of the dearest of 3 kernels" in said
     assert not app.error
 
 
@@ -436,7 +436,7 @@ def test_the_default_network_is_taken_apart(no_caches):
 def test_a_tab_is_made_when_it_is_open_and_explains_a_kernel(no_caches, tab):
     app = opened(**{"layers.show": tab})
     assert "macs = m × n × k = " in words(app)
-    assert "| Kernel | Time |" not in words(app)
+    assert "of the dearest of" not in words(app)
     assert not app.session_state["explain.formulas"]
     assert "Formula:" not in words(app)
     app.session_state["explain.formulas"] = True
@@ -464,9 +464,10 @@ def test_the_dearest_kernels_are_of_what_is_asked_about(no_caches):
     for share, column in (("time", "latency_s"), ("energy", "energy_dynamic_j")):
         app.session_state["layers.of"] = share
         app.run()
-        table = next(m.value for m in app.markdown if m.value.startswith("| Kernel |"))
+        lines = next(m.value for m in app.markdown if " of the dearest of " in m.value).splitlines()
         first = max(range(len(kernels["label"])), key=lambda i: kernels[column][i])
-        assert f"| `{kernels['label'][first]}` |" in table.splitlines()[2]
+        assert lines[2].startswith("1. **")
+        assert lines[2].endswith(f"`{kernels['label'][first]}`")
 
 
 def test_the_network_chosen_on_another_page_is_the_one_here(no_caches):
