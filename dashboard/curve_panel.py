@@ -55,10 +55,18 @@ def outdated(key: str) -> bool:
 def look_ahead(*requests: Request) -> None:
     """Answer ``requests`` at every stop of the slider that was moved last, in one go each."""
     for request in requests:
-        name = str(st.session_state.get(MOVED, ""))
-        if name in _options(request.network):
-            with contextlib.suppress(CharacterizeError):  # whoever asks for it tells
-                curves.ahead(request, name, stops(_parameter(request.network.model, name)))
+        _ahead(request, str(st.session_state.get(MOVED, "")))
+
+
+def look_along(request: Request) -> None:
+    """Evaluate the curve that :func:`panel` is about to draw, so that one evaluation answers both."""
+    _ahead(request, _drawn_for(request.network))
+
+
+def _ahead(request: Request, name: str) -> None:
+    if name in _options(request.network):
+        with contextlib.suppress(CharacterizeError):  # whoever asks for it tells
+            curves.ahead(request, name, stops(_parameter(request.network.model, name)))
 
 
 def _options(network: Network) -> tuple[str, ...]:

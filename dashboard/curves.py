@@ -42,6 +42,7 @@ class Curve:
 
 
 BATCH: Final = "batch"
+MOST: Final = 256  # curves that are kept; the oldest go first
 COLUMNS: Final = ("latency_s", "latency_low_s", "latency_high_s", "energy_j", "speedup")
 
 
@@ -56,12 +57,18 @@ def curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
     Raises:
         CharacterizeError: whatever the library refuses.
     """
+    question = _question(request, parameter, values)
+    known = _seen().get(question)
+    if known is not None and not _found_since(request, parameter, known.missing):
+        return known
     own, request = request, _without(request, parameter)
     # a row that came from the store did not need its template: the curve does
     asked = session.subject(own.network.model, dict(own.network.parameters), own.network.batch)
     if templates.at_hand(asked) is None:
         templates.at_hand(asked, store.Store())
-    return _curve(own, request, parameter, values)
+    found = _curve(own, request, parameter, values)
+    _keep(question, found)
+    return found
 
 
 def ahead(request: Request, parameter: str, values: Sequence[int]) -> None:
@@ -70,16 +77,38 @@ def ahead(request: Request, parameter: str, values: Sequence[int]) -> None:
     Raises:
         CharacterizeError: whatever the library refuses.
     """
-    names = (*request.hardware, request.baseline)
-    question = (_without(request, parameter), parameter, tuple(values), queries.contents(names))
+    question = _question(request, parameter, values)
     if question not in _seen():
-        _seen().add(question)
+        _keep(question, None)
         curve(request, parameter, values)
 
 
+def _question(request: Request, parameter: str, values: Sequence[int]) -> Hashable:
+    names = (*request.hardware, request.baseline)
+    return (_without(request, parameter), parameter, tuple(values), queries.contents(names))
+
+
 @st.cache_resource(show_spinner=False)
-def _seen() -> set[Hashable]:
-    return set()
+def _seen() -> dict[Hashable, Curve | None]:
+    """The curves that were asked for; ``None`` while, or where, there is no answer."""
+    return {}
+
+
+def _found_since(request: Request, parameter: str, missing: Sequence[int]) -> bool:
+    """Whether a template has come to hand for a value that there was none for."""
+    for value in missing:
+        network = _at(request, parameter, value).network
+        asked = session.subject(network.model, dict(network.parameters), network.batch)
+        if templates.at_hand(asked) is not None:
+            return True
+    return False
+
+
+def _keep(question: Hashable, found: Curve | None) -> None:
+    seen = _seen()
+    seen[question] = found
+    for oldest in list(seen)[: max(0, len(seen) - MOST)]:
+        seen.pop(oldest, None)
 
 
 def _without(request: Request, parameter: str) -> Request:

@@ -256,10 +256,14 @@ def _keeper() -> Keeper:
 def foresee(found: Mapping[Request, Foreseen]) -> None:
     """Keep answers that are likely to be asked for next, and the kernels on their devices."""
     known: dict[Hashable, Foreseen] = {}
+    told: dict[Hashable, tuple[str, ...]] = {}  # the same devices in all of them
     for request, each in found.items():
-        known[(request, contents((*request.hardware, request.baseline)))] = each
+        names = (*request.hardware, request.baseline)
+        if names not in told:
+            told |= {names: contents(names)} | {name: contents([name]) for name in request.hardware}
+        known[(request, told[names])] = each
         for name in request.hardware:
-            known[(request.network, name, contents([name]))] = each
+            known[(request.network, name, told[name])] = each
     foresight().add(known)
 
 

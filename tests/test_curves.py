@@ -163,3 +163,37 @@ def test_the_steps_of_a_slider_are_answered_from_its_curve(monkeypatch):
         assert list(found) == list(kernels[value])
         assert found["kernel"] == kernels[value]["kernel"]
         assert found["latency_s"] == pytest.approx(kernels[value]["latency_s"], rel=1e-12)
+
+
+def test_a_curve_is_evaluated_once_until_a_template_comes_to_hand(no_caches, monkeypatch):
+    monkeypatch.setattr(templates, "_TEMPLATES", templates._Templates())
+    evaluated = []
+    honest = curves._curve
+
+    def counted(*arguments):
+        evaluated.append(arguments)
+        return honest(*arguments)
+
+    monkeypatch.setattr(curves, "_curve", counted)
+    # what ships holds from two channels on
+    asked = request(kernel_size=5)
+    queries.answer(asked)
+    first = curves.curve(asked, "channels", (1, 16, 32))
+    assert first.missing == (1,)
+    assert curves.curve(request(kernel_size=5, channels=32), "channels", (1, 16, 32)) is first
+    assert len(evaluated) == 1
+    queries.answer(request(kernel_size=5, channels=1))  # traced now
+    assert curves.curve(asked, "channels", (1, 16, 32)).missing == ()
+    assert len(evaluated) == 2
+
+
+def test_a_step_to_another_depth_is_answered_by_the_curve_that_is_drawn(no_caches, monkeypatch):
+    asked = request(layers=7)
+    values = curve_panel.stops(STACK.parameter("channels"))
+    curves.ahead(asked, "channels", values)
+    asked_again = []
+    monkeypatch.setattr(queries, "_ask", lambda *_, keep: asked_again.append(keep))
+    rows = queries.answer(asked).rows
+    assert False not in asked_again  # it is only stored, later
+    assert list(rows["layers"]) == [7] * len(DEVICES)
+    assert list(rows["kernels"]) == [7] * len(DEVICES)

@@ -88,7 +88,10 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
     """The answer, and that of the pins; after an error, those of the last time."""
     request = Request(network, comparison.devices, comparison.baseline)
     try:
-        with nullcontext() if queries.is_quick(network) else st.spinner("Tracing the network"):
+        quick = queries.is_quick(network)
+        if quick and st.session_state.get(SHOW, CURVE) == CURVE:
+            curve_panel.look_along(request)
+        with nullcontext() if quick else st.spinner("Tracing the network"):
             answer = queries.answer(request)
     except CharacterizeError as error:
         st.error(str(error), icon=":material/error:")
