@@ -98,7 +98,9 @@ def heatmap(
     )
 
 
-_AXIS: Final[dict[str, Any]] = {"labelOverlap": "parity", "ticks": False, "domain": False}
+_AXIS: Final[dict[str, Any]] = {
+    "labelOverlap": "parity", "labelFlush": False, "ticks": False, "domain": False,
+}  # fmt: skip
 """Where labels do not fit, every other one is left out, so that those left are as far apart."""
 _RING: Final = "'#E69F00'"  # stands out from every blue of a heatmap, in both themes
 _GREY: Final = "'#808890'"  # between both backgrounds: 3:1 and more on either

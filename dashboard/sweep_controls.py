@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import streamlit as st
@@ -18,60 +19,93 @@ SHOWN: Final = ("Heatmap", "Lines", "Frontier")
 OF: Final = ("best", "median", "share")
 
 
-def picture(sweep: Kept) -> tuple[str, str, Quantity]:
-    """How the sweep is shown, on which device (or :data:`ALL`), and by which measure."""
-    devices = queries.devices()
-    links.hold(DEVICE, [ALL, *sweep.hardware], ALL)
-    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
+@dataclass(frozen=True)
+class Choice:
+    """How a sweep is shown: as what, which measure, along which axes, and on which device.
+
+    ``of`` says what of a mark's rows is shown, ``against`` what a frontier sets the measure against.
+    """
+
+    show: str
+    quantity: Quantity
+    device: str
+    axes: tuple[str, ...]
+    of: str = ""
+    against: Quantity | None = None
+
+    @property
+    def sentence(self) -> str:
+        """``Best latency by channels and input size, on all devices``."""
+        on = "all devices" if self.device == ALL else _label(self.device)
+        if self.against:
+            return f"{self.quantity.title} against {self.against.title.lower()}, on {on}"
+        share = self.of == "share"
+        what = "Share within the budgets" if share else f"{self.of} {self.quantity.title.lower()}"
+        axes = " and ".join(axis.replace("_", " ") for axis in self.axes)
+        return f"{what[0].upper()}{what[1:]} by {axes}, on {on}"
+
+
+def choice(sweep: Kept, axes: Sequence[str]) -> Choice:
+    """The controls above the picture. What is set once waits in a popover, and is told beside it.
+
+    Args:
+        sweep: what is shown.
+        axes: those that have several values.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         show = st.segmented_control(
-            "Show as", SHOWN, default=SHOWN[0], required=True, key="sweep.show", bind=controls.BOUND
+            "Show as",
+            SHOWN,
+            default=SHOWN[0],
+            required=True,
+            key="sweep.show",
+            bind=controls.BOUND,
+            label_visibility="collapsed",
         )
-        title = st.selectbox(
-            "Measure", list(MEASURES), key="sweep.of", bind=controls.BOUND, width=150
-        )
-        device = st.selectbox(
-            "On",
-            [ALL, *sweep.hardware],
-            key=DEVICE,
-            format_func=lambda n: (
-                "all devices" if n == ALL else controls.device_label(devices.get(n), n)
-            ),
-            width=260,
-        )
-    return str(show), device, MEASURES[title]
+        with st.popover("Axes and measure", icon=":material/tune:", key="_sweep_axes"):
+            title = st.selectbox("Measure", list(MEASURES), key="sweep.of", bind=controls.BOUND)
+            quantity = MEASURES[title]
+            if show == "Frontier" or not axes:
+                found = Choice(str(show), quantity, ALL, tuple(axes), against=_second(quantity))
+            else:
+                found = Choice(str(show), quantity, ALL, *_over_axes(str(show), axes))
+            found = replace(found, device=_device(sweep))
+        st.markdown(found.sentence, width="content")
+    return found
 
 
-def second(quantity: Quantity) -> Quantity:
-    """What ``quantity`` is set against."""
+def _device(sweep: Kept) -> str:
+    links.hold(DEVICE, [ALL, *sweep.hardware], ALL)
+    return str(st.selectbox("On", [ALL, *sweep.hardware], key=DEVICE, format_func=_label))
+
+
+def _label(device: str) -> str:
+    known = queries.devices().get(device)
+    return "all devices" if device == ALL else controls.device_label(known, device)
+
+
+def _second(quantity: Quantity) -> Quantity:
     others = [title for title, each in MEASURES.items() if each is not quantity]
     usual = (LATENCY if quantity is ENERGY else ENERGY).title
     title = st.selectbox(
-        "Against",
-        others,
-        index=others.index(usual),
-        key="sweep.against",
-        bind=controls.BOUND,
-        width=150,
+        "Against", others, index=others.index(usual), key="sweep.against", bind=controls.BOUND
     )
     return MEASURES[title]
 
 
-def over_axes(show: str, axes: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def _over_axes(show: str, axes: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """Along which axes the rows are laid out, and what of each mark's rows is shown."""
-    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
-        x = st.selectbox("Across", axes, key="sweep.x", bind=controls.BOUND, width=150)
-        shown: tuple[str, ...] = (x,)
-        if show == "Heatmap":
-            others = [axis for axis in axes if axis != x] or ["hardware"]
-            up = st.selectbox("Up", others, key="sweep.y", bind=controls.BOUND, width=150)
-            shown = (x, up)
-        of = st.segmented_control(
-            "Of each",
-            OF if show == "Heatmap" else OF[:2],
-            default=OF[0],
-            required=True,
-            key=f"sweep.each.{show.lower()}",
-            bind=controls.BOUND,
-            help="A mark stands for several rows: those on other devices and along other axes.",
-        )
-    return shown, str(of)
+    of = st.segmented_control(
+        "Of each mark",
+        OF if show == "Heatmap" else OF[:2],
+        default=OF[0],
+        required=True,
+        key=f"sweep.each.{show.lower()}",
+        bind=controls.BOUND,
+        help="A mark stands for several rows: those on other devices and along other axes.",
+    )
+    x = st.selectbox("Across", axes, key="sweep.x", bind=controls.BOUND)
+    if show != "Heatmap":
+        return (x,), str(of)
+    others = [axis for axis in axes if axis != x] or ["hardware"]
+    return (x, st.selectbox("Up", others, key="sweep.y", bind=controls.BOUND)), str(of)

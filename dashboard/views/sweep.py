@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -30,6 +30,7 @@ from dashboard import (
 )
 from dashboard.queries import Network
 from dashboard.readable import Quantity
+from dashboard.sweep_controls import Choice
 
 RESULTS = "sweep"
 CHOSEN, FAMILY = "sweep.id", "sweep.family"  # in the URL
@@ -118,12 +119,13 @@ class Picture:
 
     sweep: Kept
     found: questions.Rows
-    show: str
-    quantity: Quantity
-    where: Mapping[str, Any]
-    axes: Sequence[str]
-    of: str = ""
-    against: Quantity | None = None
+    choice: Choice
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """What its rows are restricted to."""
+        device = self.choice.device
+        return {} if device == sweep_controls.ALL else {"hardware": device}
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,7 @@ def asked_for(sweep: Kept) -> Picture:
     """The controls above the picture."""
     found = sweeps.rows(sweep)
     axes = sweep_rows.several(sweep.description)
-    show, device, quantity = sweep_controls.picture(sweep)
-    where: dict[str, Any] = {} if device == sweep_controls.ALL else {"hardware": device}
-    picture = Picture(sweep, found, show, quantity, where, axes)
-    if show == "Frontier" or not axes:
-        return replace(picture, against=sweep_controls.second(quantity))
-    shown, of = sweep_controls.over_axes(show, axes)
-    return replace(picture, axes=shown, of=of)
+    return Picture(sweep, found, sweep_controls.choice(sweep, axes))
 
 
 @st.fragment(key=RESULTS)
@@ -187,18 +183,19 @@ def results(picture: Picture, at: Places) -> None:
 
 def draw(picture: Picture, asked: Sequence[Budget]) -> int:
     """The picture; returns how many rows are within the budgets."""
-    found, quantity, where = picture.found, picture.quantity, picture.where
-    if picture.against:
-        return sweep_panels.scatter(found, quantity, picture.against, picture.axes, asked, where)
-    if picture.show == "Lines":
-        return sweep_panels.lines(found, picture.axes[0], picture.of, quantity, asked, where)
-    x, y = picture.axes
-    return sweep_panels.heatmap(found, (x, y), picture.of, quantity, asked, where)
+    found, choice, where = picture.found, picture.choice, picture.where
+    quantity, axes = choice.quantity, choice.axes
+    if choice.against:
+        return sweep_panels.scatter(found, quantity, choice.against, axes, asked, where)
+    if choice.show == "Lines":
+        return sweep_panels.lines(found, axes[0], choice.of, quantity, asked, where)
+    return sweep_panels.heatmap(found, (axes[0], axes[1]), choice.of, quantity, asked, where)
 
 
 def below(picture: Picture, asked: Sequence[Budget], met: int) -> None:
     """How many rows are within the budgets, the one that was clicked, ways to Tune and files."""
-    sweep, found, quantity, where = picture.sweep, picture.found, picture.quantity, picture.where
+    sweep, found, where = picture.sweep, picture.found, picture.where
+    quantity = picture.choice.quantity
     total = len(found.where(**where))
     st.caption(
         f"**{met:,}** of {total:,} rows are within the budgets. Click a mark to look at it; a double "
@@ -213,8 +210,7 @@ def below(picture: Picture, asked: Sequence[Budget], met: int) -> None:
 
 def sorting(picture: Picture) -> AbstractContextManager[None]:
     """Says that rows are sorted, where this picture of this sweep is made for the first time."""
-    of = (picture.show, picture.quantity.column, picture.where, picture.axes, picture.against)
-    first = sweeps.first_time((picture.sweep.key, *map(str, of)))
+    first = sweeps.first_time((picture.sweep.key, str(picture.choice)))
     return st.spinner("Sorting the rows of the sweep") if first else nullcontext()
 
 
