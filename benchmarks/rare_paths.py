@@ -9,6 +9,7 @@ table is in docs/validation.md.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,7 @@ def projected(part: pd.DataFrame, networks: evidence.Networks | None) -> pd.Data
     found = []
     for subject in evidence.subjects(part, None, networks):
         if subject.graph is None:
+            print(f"{subject.model} is left out: {subject.reason}", file=sys.stderr)
             continue
         kernels = evidence.Kernels(subject.graph)
         for place in subject.rows:
@@ -72,9 +74,9 @@ def main() -> None:
     frame = rows(asked.file, asked.framework, every=asked.every)
     print("| | rows, flagged | not flagged | flagged |\n|---|---|---|---|")
     for title, (name, stack, layout) in SETS.items():
-        chosen = (frame.hardware == name) & (frame.stack == stack)
+        chosen = (frame["hardware"] == name) & (frame["stack"] == stack)
         if stack == Stack.EAGER:
-            chosen &= frame.memory_format == layout
+            chosen &= frame["memory_format"] == layout
         part = frame[chosen].reset_index(drop=True)
         part.attrs["set"] = title
         table = projected(part, networks)
