@@ -7,6 +7,7 @@ traced.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,6 +17,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from characterize import features, models, projection, session, store, symbols, templates
+from characterize.columns import Recent
 from characterize.errors import CharacterizeError
 from characterize.records import Stack
 from characterize.subjects import Subject
@@ -42,6 +44,10 @@ class Curve:
 
 
 BATCH: Final = "batch"
+KEPT_SIZES: Final = 8
+KEPT_ELEMENTS: Final = (
+    1 << 14
+)  # kernels times values; a device keeps a dozen quantities or two of each
 MOST: Final = 256  # curves that are kept; the oldest go first
 COLUMNS: Final = ("latency_s", "latency_low_s", "latency_high_s", "energy_j", "speedup")
 
@@ -66,7 +72,8 @@ def curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
     asked = session.subject(own.network.model, dict(own.network.parameters), own.network.batch)
     if templates.at_hand(asked) is None:
         templates.at_hand(asked, store.Store())
-    found = _curve(own, request, parameter, values)
+    with _latest().lock:
+        found = _curve(own, request, parameter, values)
     _keep(question, found)
     return found
 
@@ -163,6 +170,32 @@ def _whole(value: Any, length: int) -> NDArray[np.int64]:
     return np.full(length, int(value), dtype=np.int64)
 
 
+class _Latest:
+    """What was evaluated last: a network of another depth at the same sizes has the same kernels.
+
+    To be used by one thread at a time, which ``lock`` sees to.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._recent = Recent(KEPT_ELEMENTS)
+        self._at: dict[Hashable, features.Evaluation] = {}
+
+    def at(self, sizes: Sizes) -> features.Evaluation:
+        """The evaluation at these sizes, which knows the networks that were evaluated before."""
+        key = tuple((name, array.tobytes()) for name, array in sizes.items())
+        found = self._at.pop(key, None) or features.Evaluation(sizes, self._recent)
+        self._at[key] = found
+        if len(self._at) > KEPT_SIZES:
+            del self._at[next(iter(self._at))]
+        return found
+
+
+@st.cache_resource(show_spinner=False)
+def _latest() -> _Latest:
+    return _Latest()
+
+
 def _evaluated(
     request: Request, given: Mapping[str, Any], sizes: Sizes, valid: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.bool_], features.Columns]]:
@@ -185,7 +218,8 @@ def _evaluated(
         among = {name: array[left] for name, array in sizes.items()}
         holds = np.zeros_like(left)
         holds[left] = np.broadcast_to(symbols.holds(graph.guards, among), (int(left.sum()),))
-        yield holds, features.columns(frame, {name: array[holds] for name, array in sizes.items()})
+        at_these = {name: array[holds] for name, array in sizes.items()}
+        yield holds, _latest().at(at_these).columns(frame)
         left &= ~holds
 
 
