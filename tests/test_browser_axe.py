@@ -27,7 +27,8 @@ VIEWS = re.findall(r'"views/(\w+)\.py"', (ROOT / "dashboard" / "app.py").read_te
 """Every view of the navigation, so that a new one is looked at too."""
 
 MORE = (
-    screenshots.VIEWS["layers_pinned"],
+    f"{screenshots.VIEWS['layers_pinned']}&layers.show=Graph",
+    screenshots.VIEWS["compare_table"],
     "/results?stored.columns=latency_s&stored.columns=bottleneck",
 )
 """What views have in them only after something was chosen."""

@@ -39,6 +39,7 @@ def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(vis
     settled(page)
     page.get_by_role("radio", name="Energy", exact=True).click()
     expect(page.get_by_text("Energy by network and device")).to_be_visible()
+    page.get_by_role("tab", name="All figures").click()
     settled(page)
     here = saved_rows(page, tmp_path)
     assert len(here) == 3 * 8
