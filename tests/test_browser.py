@@ -124,7 +124,7 @@ def test_the_link_holds_the_whole_view_on_every_page(visit):
 def test_a_link_that_is_opened_and_left_at_once_loses_nothing(visit):
     page = visit("/?model=mlp&mlp.width=512&batch=8")
     page.get_by_role("link", name="Layers", exact=True).click()
-    expect(page.get_by_role("heading", name="Kernel by kernel")).to_be_visible()
+    expect(page.get_by_role("heading", name="Kernel by kernel", exact=True)).to_be_visible()
     settled(page)
     assert "mlp.width=512" in page.url
     thumb = page.get_by_role("group", name=re.compile("^Width")).get_by_role("slider")
