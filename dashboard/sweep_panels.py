@@ -34,8 +34,8 @@ from dashboard.sweeps import Plan
 FIELD_WIDTH: Final = 150
 # more would be finer than a screen shows, and slower than a slider should be
 CELLS: Final = 25  # along an axis of a heatmap
-POINTS: Final = 60  # along a line
-MARKS: Final = 500  # of a scatter, its frontier included
+POINTS: Final = 40  # along a line
+MARKS: Final = 400  # of a scatter, its frontier included
 IN_MEMORY: Final = 300_000  # rows that a table holds; more are written by DuckDB, as Parquet
 CHART: Final = "_sweep_chart"
 FEW: Final = 6  # parameters that are shown before the others are tucked away
