@@ -204,7 +204,8 @@ def markdown(
             for name, run in best.items()
         ),
         "",
-        "Cold: an empty store, templates are traced. Warm: the store has the templates.",
+        "Cold: an empty store; templates come with the package, grow from those that do, or are "
+        "traced. Warm: the store has them.",
         "",
         "| projection alone, one thread | rows a second |",
         "|---|---:|",

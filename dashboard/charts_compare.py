@@ -43,7 +43,7 @@ def heatmap(
 
     Args:
         cells: one row a cell with ``network``, ``network_order``, ``device``, ``order``, ``value``,
-            ``cell_text``, ``best`` and texts for the tooltip.
+            ``cell_text``, ``best``, ``said`` and texts for the tooltip.
         title: what is compared.
         unit: its SI unit.
         networks: how many networks there are, which says whether a text fits into a cell.
@@ -80,11 +80,12 @@ def heatmap(
         ],
     )  # fmt: skip
     boxes: alt.Chart = base.mark_rect(cornerRadius=3).encode(
+        description="said:N",
         color=alt.Color(
             "value:Q",
             scale=alt.Scale(type="log", reverse=reverse),
             legend=log_legend(f"{title} ({unit})", unit),
-        )
+        ),
     )
     texts: alt.Chart = base.mark_text(
         fontSize=13,
@@ -126,11 +127,11 @@ def multiple(cells: pd.DataFrame, title: str, unit: str, *, spread: Spread) -> C
         )
         for end in ("axis_low", "axis_high")
     ]
-    band: alt.Chart = base.mark_bar(height=9, opacity=0.32, cornerRadius=4).encode(
+    band: alt.Chart = base.mark_bar(height=9, opacity=0.32, cornerRadius=4, aria=False).encode(
         x=alt.X("low:Q", title=heading), x2="high:Q"
     )
     marks: alt.Chart = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=place, shape=shape()
+        x=place, shape=shape(), description="said:N"
     )
     return alt.layer(*ends, band, marks).properties(height=alt.Step(SMALL_STEP), padding=PADDING)
 

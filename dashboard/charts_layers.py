@@ -40,8 +40,8 @@ def modules(rows: pd.DataFrame, title: str, unit: str, *, pinned: bool = False) 
 
     Args:
         rows: one row a module and bottleneck with ``label``, ``order``, ``value``, ``bottleneck``,
-            ``bound_order``, ``end`` (of all in its row), ``end_text`` (once a bar), ``room`` and,
-            for the tooltip, ``text``, ``share``, ``whole_text`` and ``count``; and one row a pin and
+            ``bound_order``, ``end`` (of all in its row), ``end_text`` (once a bar), ``room``, ``said``
+            and, for the tooltip, ``text``, ``share``, ``whole_text`` and ``count``; and one row a pin and
             module with ``pinned`` instead of ``value``, its ``letter`` and texts for the tooltip.
         title: what the bars measure.
         unit: its SI unit.
@@ -61,6 +61,7 @@ def modules(rows: pd.DataFrame, title: str, unit: str, *, pinned: bool = False) 
         x=alt.X("value:Q", title=heading, stack="zero", axis=axis, scale=alt.Scale(padding=0)),
         color=_bound_colour(),
         order=alt.Order("bound_order:Q"),
+        description="said:N",
         tooltip=[
             alt.Tooltip("label:N", title="Module"),
             alt.Tooltip("bottleneck:N", title="Kernels bound by"),
@@ -109,7 +110,7 @@ def roofline(rows: pd.DataFrame, *, pinned: bool = False) -> alt.LayerChart:
 
     Args:
         rows: ``role`` ``kernel``: a point with ``intensity`` (flop/B), ``achieved`` (flop/s),
-            ``share`` of the time, ``bottleneck`` and texts for the tooltip; ``pinned``: one of a
+            ``share`` of the time, ``bottleneck``, ``said`` and texts for the tooltip; ``pinned``: one of a
             pinned configuration, with ``pin`` and its ``letter``; ``ceiling``: an end of ``line`` in
             a ``style``; ``name_left`` and ``name_right``: where its name stands, on a narrow page a
             ``short`` one; ``listed``: its ``place`` in the list of such a page.
@@ -179,6 +180,7 @@ def _roofline_points(base: alt.Chart, role: str) -> alt.Chart:
         color=_bound_colour(),
         shape=_bound_shape(),
         size=alt.Size("share:Q", scale=alt.Scale(range=[45, 420], zero=True), legend=None),
+        description="said:N",
         tooltip=[
             *(alt.Tooltip(f"{field}:N", title=title) for field, title in told.items()),
             alt.Tooltip("share:Q", title="Share of the time", format=".1%"),

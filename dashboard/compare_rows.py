@@ -62,6 +62,8 @@ def cells(
                     "best": is_best,
                     "cell_text": f"★ {cell['text']}" if is_best else cell["text"],
                     "factor_text": _factor(cell["value"], best, quantity),
+                    "said": f"{entry.name}, {cell['device']}: {quantity.title.lower()} {cell['text']}"
+                    + (", the best" if is_best else ""),
                 }
             )
     return _columns(found)

@@ -160,6 +160,8 @@ def by_module(
             "count": len(values),
             "end": ends[name],
             "end_text": f"{sums[name] / whole:.0%}" if last[name] == bound else "",
+            "said": f"{name}, bound by {bound}: {number(sum(values), unit)} of "
+            f"{number(sums[name], unit)}, {sums[name] / whole:.0%} of the network",
             "room": 1.16 * max(ends.values()),
         }
         for (name, bound), values in parts.items()

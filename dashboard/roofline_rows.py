@@ -132,6 +132,7 @@ def pinned(pin: Pinned) -> list[dict[str, Any]]:
             "role": "pinned",
             "pin": f"{pin.letter} “{pin.name}”",
             "letter": pin.letter if point["share"] >= LETTERED else "",
+            "said": f"{pin.letter}, pinned as {pin.name}: {point['said']}",
         }
         for point in points
     ]
@@ -170,6 +171,8 @@ def _point(kernel: dict[str, Any], whole: float) -> dict[str, Any]:
         "latency_text": number(kernel["latency_s"], "s"),
         "macs_text": number(kernel["macs"]),
         "bytes_text": number(kernel["memory_bytes"], "B"),
+        "said": f"{name}: {number(achieved, 'flop/s')} at {number(intensity, 'flop/B')}, bound by "
+        f"{kernel['bottleneck']}",
     }
 
 
