@@ -4,11 +4,12 @@
     python -m benchmarks.dashboard_speed --steps 8 --case "Tune, 3 layers" --output -
 
 The floor is a bare Streamlit app, one slider and one line of text, measured in the same run; beside it
-a page of a slider and four small charts, as one writes it first. A step
-is timed in the page, from the key to the frame that first shows the changed text (of the bare app)
-or the last of the charts that change. Every step goes to a value that was not shown before; the first
-step of each slider, which evaluates all its stops, warms up. The server's share is the whole run of
-the script: from before the callback to after the last element.
+a page of a slider and four small charts, as one writes it first. Both are measured before the other
+pages and after them, as the machine's pace changes. A step is timed in the page, from the key to the
+frame that first shows the changed text (of the bare app) or the last of the charts that change. Every
+step goes to a value that was not shown before; the first step of each slider, which evaluates all its
+stops, warms up. The server's share is the whole run of the script: from before the callback to after
+the last element.
 
 A first visit has a server, a profile and a store of its own; it is compared with a bare page that
 has one Altair chart. The server is the one that `characterize dashboard` starts.
@@ -24,7 +25,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -218,6 +219,11 @@ def measure(
     )
 
 
+def pooled(one: Case, other: Case) -> Case:
+    """A page that was measured twice, before and after the others: the machine's pace changes."""
+    return replace(one, steps=one.steps + other.steps, shares=one.shares + other.shares)
+
+
 # First visits
 
 
@@ -324,18 +330,20 @@ def run(folder: Path, names: Sequence[str], count: int, visits: int) -> str:
         ours = stack.enter_context(served(APP, "benchmarks.timed_server"))
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
-        found = measure(browser, "Bare", floor, ["Value"], count, times)
-        cases = [measure(browser, "A slider and four charts", four, ["Value"], count, times)]
-        cases += [
+        plain = (("Bare", floor), ("A slider and four charts", four))
+        before = [measure(browser, name, at, ["Value"], count, times) for name, at in plain]
+        cases = [
             measure(browser, name, ours + CASES[name][0], CASES[name][1], count, times)
             for name in names
         ]
+        after = [measure(browser, name, at, ["Value"], count, times) for name, at in plain]
         browser.close()
+    found, simple = map(pooled, before, after)
     paints = (
         first_paints(folder, APP, DASHBOARD_DRAWN, visits, "dashboard.serve"),
         first_paints(folder, bare_chart, CHART_DRAWN, visits),
     )
-    return report(found, cases, paints)
+    return report(found, [simple, *cases], paints)
 
 
 if __name__ == "__main__":
