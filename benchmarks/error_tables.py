@@ -78,9 +78,6 @@ def main() -> int:
     failed = []
     for page, module in commands(asked.measurements, asked.cache, asked.only):
         print(f"\n## {page}\n\n    python -m {shlex.join(module)}\n", flush=True)
-        place = Path(module[module.index("--cache") + 1]) if "--cache" in module else None
-        if place:
-            place.mkdir(parents=True, exist_ok=True)
         if run(module):
             failed.append(page)
     for page in failed:

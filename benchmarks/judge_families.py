@@ -34,7 +34,7 @@ OTHERS = (
     "|efficientnet_cc|sequencer|efficientformerv2"
 )
 LEAST = 3  # measurements of a family that is listed
-_EIGHTY_PERCENT = 1.2815515655446004
+EIGHTY_PERCENT = 1.2815515655446004
 
 Sets = dict[tuple[str, Precision], fitting.Samples]
 
@@ -77,7 +77,7 @@ def line(residual: Array, measured_s: Array) -> str:
 
 def spread(residual: Array) -> float:
     """Width that puts four of five measurements inside the band."""
-    return float(np.quantile(np.abs(residual), 0.8)) / _EIGHTY_PERCENT
+    return float(np.quantile(np.abs(residual), 0.8)) / EIGHTY_PERCENT
 
 
 def furthest(residual: Array, families: tuple[str, ...], count: int = 8) -> str:
@@ -97,7 +97,7 @@ def judged(
     print(f"{name} fitted  {line(found.fitted, samples.measured_s)}")
     if found.held is not None:
         print(f"{name} held    {line(found.held, samples.measured_s)}")
-        band = np.mean(np.abs(found.held) <= _EIGHTY_PERCENT * profile.log_std(table))
+        band = np.mean(np.abs(found.held) <= EIGHTY_PERCENT * profile.log_std(table))
         print(f"    80 % band: ln std {found.log_std:.4f}; in the profile's {band:.1%}")
         print(f"    {furthest(found.held, samples.families)}")
     return found

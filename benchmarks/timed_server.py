@@ -41,7 +41,7 @@ def _timed(runner: Any, rerun_data: Any) -> None:
         if profile:
             profile.disable()
             _runs.append(profile)
-            pstats.Stats(*_runs[-10:]).dump_stats(os.environ["PROFILE"])
+            pstats.Stats(*_runs[-20:]).dump_stats(os.environ["PROFILE"])
         with Path(os.environ["TIMES"]).open("a") as file:
             file.write(f"{took:.6f} {_sent[0]} {_sent[1]} {worked:.6f}\n")
 

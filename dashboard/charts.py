@@ -23,7 +23,9 @@ from dashboard.encodings import (
     axis,
     colour,
     reference,
+    scale,
     shape,
+    texts,
 )
 
 ROW_STEP: Final = 30  # pixels a device: a mark and its label, also under a thumb
@@ -116,20 +118,13 @@ def _device_base(rows: pd.DataFrame, names: tuple[str, ...]) -> alt.Chart:
 
 def _device_tooltip(title: str, ranged: bool, pinned: bool) -> list[alt.Tooltip]:
     """What is told of a device; only the browser's time speaks against telling more."""
-    against = [
-        alt.Tooltip("pinned_text:N", title="Pinned (A)"),
-        alt.Tooltip("change_text:N", title="Change from A"),
-    ]
-    return [
-        alt.Tooltip("device:N", title="Device"),
-        alt.Tooltip("text:N", title=title),
-        *([alt.Tooltip("range_text:N", title="Range")] if ranged else []),
-        *(against if pinned else []),
-        alt.Tooltip("precision:N", title="Precision"),
-        alt.Tooltip("bound:N", title="Bound by"),
-        alt.Tooltip("confidence:N", title="Confidence"),
-        alt.Tooltip("uncounted:Q", title="Operators not counted"),
-    ]
+    told = {"device": "Device", "text": title}
+    if ranged:
+        told["range_text"] = "Range"
+    if pinned:
+        told |= {"pinned_text": "Pinned (A)", "change_text": "Change from A"}
+    told |= {"precision": "Precision", "bound": "Bound by", "confidence": "Confidence"}
+    return [*texts(told), alt.Tooltip("uncounted:Q", title="Operators not counted")]
 
 
 def _device_marks(
@@ -145,7 +140,7 @@ def _device_marks(
     value = alt.X(
         "value:Q",
         title=heading,
-        scale=alt.Scale(zero=True) if spread == "even" else alt.Scale(type="log", nice=True),
+        scale=scale(spread),
         axis=axis(unit, spread),
     )
     mark = base.mark_point(filled=True, size=150, opacity=1.0).encode(
@@ -211,7 +206,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
         # the sum of the others is no kernel
         opacity=alt.when("datum.rest").then(alt.value(REST_OPACITY)).otherwise(alt.value(1.0)),
     )
-    texts = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
+    ends = base.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         text="end_text:N", color=reference()
     )
     was = alt.X("before:Q", title=f"{title} ({unit})")
@@ -223,7 +218,7 @@ def kernels(rows: pd.DataFrame, title: str, unit: str) -> ChartType:
     room = base.mark_point(opacity=0, aria=False).encode(
         x=alt.X("room:Q", title=f"{title} ({unit})")
     )
-    return alt.layer(bars.add_params(pick), strip, before, texts, room).properties(
+    return alt.layer(bars.add_params(pick), strip, before, ends, room).properties(
         height=alt.Step(ROW_STEP), padding=PADDING
     )
 

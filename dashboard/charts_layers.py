@@ -14,7 +14,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard import line_names, palette
-from dashboard.encodings import PADDING, reference
+from dashboard.encodings import PADDING, reference, texts
 
 BAR_STEP: Final = 28
 PINNED_STEP: Final = 36  # with letters above the lines across a bar
@@ -71,12 +71,12 @@ def modules(rows: pd.DataFrame, title: str, unit: str, *, pinned: bool = False) 
             alt.Tooltip("share:Q", title="Share of the network", format=".1%"),
         ],
     )
-    texts = parts.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
+    shares = parts.mark_text(align="left", baseline="middle", dx=6, fontSize=12).encode(
         x=alt.X("end:Q", title=heading), text="end_text:N", color=reference()
     )
     room = parts.mark_point(opacity=0, aria=False).encode(x=alt.X("room:Q", title=heading))
     ghosts = _pinned_bars(base, alt.X("pinned:Q", title=heading), title) if pinned else []
-    figure = alt.LayerChart(layer=[bars, *ghosts, texts, room])
+    figure = alt.LayerChart(layer=[bars, *ghosts, shares, room])
     step = PINNED_STEP if pinned else BAR_STEP
     return figure.properties(height=alt.Step(step), padding=PADDING)
 
@@ -182,7 +182,7 @@ def _roofline_points(base: alt.Chart, role: str) -> alt.Chart:
         size=alt.Size("share:Q", scale=alt.Scale(range=[45, 420], zero=True), legend=None),
         description="said:N",
         tooltip=[
-            *(alt.Tooltip(f"{field}:N", title=title) for field, title in told.items()),
+            *texts(told),
             alt.Tooltip("share:Q", title="Share of the time", format=".1%"),
         ],
     )
@@ -260,7 +260,7 @@ def graph(rows: pd.DataFrame, ranks: int, *, pin: str = "") -> alt.LayerChart:
 
 
 def _box_tooltip(pin: str) -> list[alt.Tooltip]:
-    texts = {
+    told = {
         "name": "Kernel",
         "module": "Module",
         "pattern": "Pattern",
@@ -273,7 +273,7 @@ def _box_tooltip(pin: str) -> list[alt.Tooltip]:
         "share_text": "Share of the time",
         "bottleneck": "Bound by",
     }
-    return [alt.Tooltip(f"{field}:N", title=title) for field, title in texts.items()]
+    return texts(told)
 
 
 def _scale() -> alt.Scale:

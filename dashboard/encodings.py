@@ -6,6 +6,7 @@ the theme gives it its colours.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import altair as alt
@@ -98,6 +99,11 @@ def rows(
         axis=alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=grid, labelFlush=False),
         scale=alt.Undefined if gap is None else alt.Scale(paddingInner=gap),
     )
+
+
+def texts(titles: Mapping[str, str]) -> list[alt.Tooltip]:
+    """A tooltip that shows columns as they are, each under its title."""
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
 def colour(field: str, shown: tuple[str, ...] = ()) -> alt.Color:

@@ -14,7 +14,6 @@ from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 from characterize.hardware import Profile
 from dashboard import anatomy, charts_layers, explain, layer_beside, layer_rows, panels, readable
 from dashboard.anatomy import Anatomy, Fused
-from dashboard.layer_pins import PinnedLayers
 from dashboard.module_tree import Group
 from dashboard.queries import Network
 from dashboard.readable import Columns, Pinned, Quantity, number
@@ -46,22 +45,6 @@ STACK_TITLES: Final = {
 
 
 # Figures
-
-
-def figures(whole: Mapping[str, Any], pin: PinnedLayers | None = None) -> None:
-    """The large figures of the network on one device, with the change against a pin."""
-    for quantity in KPIS:
-        now = float(whole[quantity.column])
-        against = f" Change against “{pin.kernels.name}”." if pin else ""
-        colour = "inverse" if quantity.lower_is_better else "normal"
-        st.metric(
-            quantity.title,
-            number(now, quantity.unit),
-            **(panels.delta(now, float(pin.whole[quantity.column]), colour) if pin else {}),
-            help=f"{quantity.meaning}{against}",
-            border=True,
-            height="stretch",
-        )
 
 
 def counted(found: Anatomy) -> None:

@@ -16,6 +16,7 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 
 import characterize.hardware
+from characterize.errors import CharacterizeError
 from dashboard import charts, encodings, palette, queries, readable, saving, tables
 from dashboard.readable import Columns, Pinned, Quantity
 
@@ -155,14 +156,27 @@ def kpis(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: str
         metrics(row, before, pin_name)
 
 
-def kpi_grid() -> DeltaGenerator:
+def kpi_grid(count: int = len(readable.KPIS)) -> DeltaGenerator:
     """The place of the large figures."""
-    return st.grid(len(readable.KPIS), min_column_width=KPI_WIDTH, gap="xsmall")
+    return st.grid(count, min_column_width=KPI_WIDTH, gap="xsmall")
 
 
-def metrics(row: Mapping[str, Any], before: Mapping[str, Any] | None, pin_name: str) -> None:
+def kept_after(error: CharacterizeError, key: str) -> Any:
+    """What went wrong, and what the session keeps under ``key``: the last that could be computed."""
+    st.error(str(error), icon=":material/error:")
+    if key in st.session_state:
+        st.caption(":material/history: The figures below are the last that could be computed.")
+    return st.session_state.get(key)
+
+
+def metrics(
+    row: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    pin_name: str,
+    quantities: Sequence[Quantity] = readable.KPIS,
+) -> None:
     """The large figures themselves, to be written into :func:`kpi_grid`."""
-    for quantity in readable.KPIS:
+    for quantity in quantities:
         now = float(row[quantity.column])
         colour = "inverse" if quantity.lower_is_better else "normal"
         change = {} if before is None else delta(now, float(before[quantity.column]), colour)

@@ -89,7 +89,9 @@ def tiles(
     """
     outside = (cells["feasible"] == 0).tolist()
     value = [None if no else v for v, no in zip(cells[of].tolist(), outside, strict=True)]
-    texts = {each: numbers(cells[each], quantity.unit) for each in ("best", "median", "worst")}
+    texts = {
+        each: numbers(cells[each], quantity.unit) for each in {of, "best", "worst"} - {"share"}
+    }
     texts["share"] = [f"{v:.0%}" for v in cells["share"].tolist()]
     where = _grid_of_cells(axes, *(tuple(cells[end].tolist()) for end in _ENDS))
     return {
@@ -109,11 +111,16 @@ _ENDS: Final = ("x", "x_to", "y", "y_to")
 
 def order(cells: pd.DataFrame, axis: str) -> tuple[str, ...]:
     """The texts of an axis of :func:`tiles` from left to right, or from the top: larger is higher."""
-    ends = cells[[axis, f"{axis}_to"]].drop_duplicates()
-    if _is_number(ends[axis]):
-        ends = ends.sort_values(axis, ascending=axis == "x")
-        return tuple(_spans(ends[axis], ends[f"{axis}_to"]))
-    return tuple(sorted(_spans(ends[axis], ends[f"{axis}_to"])))
+    return _order(*(tuple(cells[end].tolist()) for end in (axis, f"{axis}_to")), axis != "x")
+
+
+@functools.lru_cache(maxsize=32)
+def _order(first: tuple[Any, ...], last: tuple[Any, ...], upwards: bool) -> tuple[str, ...]:
+    ends = pd.DataFrame({"first": first, "last": last}).drop_duplicates()
+    if _is_number(ends["first"]):
+        ends = ends.sort_values("first", ascending=not upwards)
+        return tuple(_spans(ends["first"], ends["last"]))
+    return tuple(sorted(_spans(ends["first"], ends["last"])))
 
 
 @functools.lru_cache(maxsize=32)

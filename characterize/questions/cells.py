@@ -75,10 +75,10 @@ class Cells:
         """Rows of configurations that meet something; nothing is known of a whole block."""
         blocks = count(len(self))
         if self._configurations is None:
-            padded = np.full(blocks * BLOCK, len(met), dtype=configurations(self._rows).dtype)
+            padded = np.zeros(blocks * BLOCK, dtype=configurations(self._rows).dtype)
             padded[: len(self)] = configurations(self._rows)[self.order]
             self._configurations = padded.reshape(-1, BLOCK)
-        of, found = self._configurations, np.append(met, False)
+        of = self._configurations
         return Condition(
-            np.zeros(blocks, dtype=bool), np.ones(blocks, dtype=bool), lambda at: found[of[at]]
+            np.zeros(blocks, dtype=bool), np.ones(blocks, dtype=bool), lambda at: met[of[at]]
         )

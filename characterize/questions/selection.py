@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -31,7 +31,7 @@ class Condition:
     """What is asked of rows: of the blocks given by their numbers.
 
     ``every`` and ``some`` hold a truth a block: that all of its rows meet the condition, and that a
-    row may. ``met`` says it of single rows, ``[blocks, BLOCK]``; behind the last row it is false.
+    row may. ``met`` says it of single rows, ``[blocks, BLOCK]``, whatever of those behind the last.
     """
 
     every: Mask
@@ -72,24 +72,20 @@ class Selection:
     """The rows that meet all conditions, in their order.
 
     Args:
-        conditions: at least the last, unfinished block of rows must be told by one of them.
+        conditions: what rows have to meet.
         rows: how many there are, selected or not.
     """
 
     def __init__(self, conditions: Sequence[Condition], rows: int) -> None:
-        blocks = count(rows)
+        blocks, asked = count(rows), (*conditions, _there(rows))
         every, some = np.ones(blocks, dtype=bool), np.ones(blocks, dtype=bool)
-        for each in conditions:
+        for each in asked:
             every &= each.every
             some &= each.some
-        if not conditions:
-            every[rows // BLOCK :] = False
         self._every = every
         mixed = np.flatnonzero(some & ~every)
         parts = [mixed[at : at + _TOGETHER] for at in range(0, len(mixed), _TOGETHER)]
-        look = (
-            (lambda at: _looked_at(conditions, at)) if conditions else (lambda at: _first(at, rows))
-        )
+        look = partial(_looked_at, asked)
         found = list(map(look, parts) if len(parts) < _WORTH_THREADS else pool().map(look, parts))
         none = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
         met, self._places = map(np.concatenate, zip(none, *found, strict=True))
@@ -142,17 +138,16 @@ def _looked_at(conditions: Sequence[Condition], blocks: Index) -> tuple[Index, I
             mask &= each.met(blocks)
         elif open_.any():
             mask[open_] &= each.met(blocks[open_])
-    return _places(mask, blocks)
-
-
-def _places(mask: Mask, blocks: Index) -> tuple[Index, Index]:
     found = np.flatnonzero(mask)
     return np.count_nonzero(mask, axis=1), found + ((blocks - np.arange(len(blocks))) * BLOCK)[
         found // BLOCK
     ]
 
 
-def _first(blocks: Index, rows: int) -> tuple[Index, Index]:
-    """Nothing is asked: all rows of blocks up to the last row."""
-    places = blocks[:, np.newaxis] * BLOCK + np.arange(BLOCK)
-    return _places(places < rows, blocks)
+def _there(rows: int) -> Condition:
+    """That a row is one: the last block may not be full."""
+    whole = np.arange(1, count(rows) + 1) * BLOCK <= rows
+    within = np.arange(BLOCK)
+    return Condition(
+        whole, np.ones_like(whole), lambda at: at[:, np.newaxis] * BLOCK + within < rows
+    )

@@ -78,11 +78,7 @@ def ask(network: Network) -> Found | None:
         device = looked_at(network, compared)
         whole = anatomy.anatomy(network, device, compared)
     except CharacterizeError as error:
-        st.error(str(error), icon=":material/error:")
-        if LAST not in st.session_state:
-            return None
-        st.caption(":material/history: The figures below are the last that could be computed.")
-        last: Found = st.session_state[LAST]
+        last: Found | None = panels.kept_after(error, LAST)
         return last
     pinned = layer_pins.pinned(device)
     kernels = layer_beside.beside(
@@ -125,7 +121,7 @@ class Places:
 
 def places() -> Places:
     messages = st.container()
-    figures = st.grid(len(layer_panels.KPIS), min_column_width=panels.KPI_WIDTH, gap="xsmall")
+    figures = panels.kpi_grid(len(layer_panels.KPIS))
     beside = st.container()
     st.subheader("Where it goes", anchor="where")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -192,7 +188,13 @@ def results(at: Places) -> None:
     with at.roofline:
         roofline(found)
     with at.figures:
-        layer_panels.figures(found.whole.whole, found.pinned[0] if found.pinned else None)
+        first = found.pinned[0] if found.pinned else None
+        panels.metrics(
+            found.whole.whole,
+            first.whole if first else None,
+            first.kernels.name if first else "",
+            layer_panels.KPIS,
+        )
     with at.messages:
         panels.standing(found.whole.whole, titled(found.device), found.network.model)
         layer_panels.counted(found.whole)

@@ -94,11 +94,7 @@ def ask(network: Network, comparison: Comparison) -> Found | None:
         with nullcontext() if quick else st.spinner("Tracing the network"):
             answer = queries.answer(request)
     except CharacterizeError as error:
-        st.error(str(error), icon=":material/error:")
-        if LAST not in st.session_state:
-            return None
-        st.caption(":material/history: The figures below are the last that could be computed.")
-        last: Found = st.session_state[LAST]
+        last: Found | None = panels.kept_after(error, LAST)
         return last
     found = Found(network, comparison, answer, pinned_rows(comparison))
     st.session_state[LAST] = found
