@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -38,3 +41,22 @@ def rows_on_screen(page: Page, count: int) -> Any:
     return rows.evaluate_all(
         "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.innerText))"
     )
+
+
+def saved(page: Page, button: str, folder: Path) -> Path:
+    """The file that a click on the first ``button`` of that name downloads."""
+    return file_of(page, page.get_by_role("button", name=button, exact=True).first.click, folder)
+
+
+def file_of(page: Page, press: Callable[[], object], folder: Path) -> Path:
+    """The file that ``press`` downloads."""
+    with page.expect_download() as download:
+        press()
+    file = folder / download.value.suggested_filename
+    download.value.save_as(file)
+    return file
+
+
+def rows_in(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    return list(csv.DictReader(file.read_text().splitlines()))

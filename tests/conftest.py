@@ -13,6 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+    from characterize.store import Store
+
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -55,6 +57,14 @@ def fresh_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "store.duckdb"
     monkeypatch.setenv("CHARACTERIZE_STORE", str(path))
     return path
+
+
+@pytest.fixture
+def store(fresh_store: Path) -> Store:
+    """The same, opened."""
+    from characterize.store import Store
+
+    return Store(fresh_store)
 
 
 @pytest.fixture

@@ -1,9 +1,14 @@
-"""Rows and kernels of a made-up network on made-up devices, for tests of the dashboard."""
+"""For tests of the dashboard: the app as a browser opens it, made-up rows, channels of charts."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from streamlit.testing.v1 import AppTest
+
 ROOT = Path(__file__).resolve().parent.parent
+APP = str(ROOT / "dashboard" / "app.py")
+TABLE = {"tune.show": "All figures"}  # the tab of Tune that shows its table
 ROWS: dict[str, list[Any]] = {
     "model": ["conv2d_stack"] * 3,
     "hardware": ["a_cpu", "a_gpu", "a_kpu"],
@@ -31,3 +36,46 @@ KERNELS: dict[str, list[Any]] = {
     "latency_s": [3e-3, 3e-3, 2e-3],
     "energy_dynamic_j": [1.0, 1.0, 0.5],
 }
+
+
+def opened(**link: Any) -> AppTest:
+    """The dashboard as a browser opens it with these parameters in the URL, Tune with its table."""
+    app = AppTest.from_file(APP, default_timeout=120)
+    for name, value in (TABLE | link).items():
+        app.query_params[name] = value
+    return healthy(app.run())
+
+
+def layers(**link: Any) -> AppTest:
+    """The same, gone on to Layers."""
+    return healthy(opened(**link).switch_page("views/layers.py").run())
+
+
+def healthy(app: AppTest) -> AppTest:
+    """The app, which ran without an exception."""
+    assert not app.exception, app.exception
+    return app
+
+
+def figures(app: AppTest) -> dict[str, Any]:
+    """The large figures by their names."""
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def changes(app: AppTest) -> dict[str, Any]:
+    """What the large figures say of the first pin."""
+    return {metric.label: metric.delta for metric in app.metric}
+
+
+def words(app: AppTest) -> str:
+    """Everything that is said in sentences."""
+    kinds = (app.markdown, app.caption, app.warning, app.info, app.error)
+    return " ".join(str(each.value) for kind in kinds for each in kind)
+
+
+def encodings(specification: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every channel of every layer of a chart as (name, definition)."""
+    for layer in specification["layer"]:
+        for name, definition in layer.get("encoding", {}).items():
+            for each in definition if isinstance(definition, list) else [definition]:
+                yield name, each

@@ -1,13 +1,12 @@
 """Journeys through the dashboard in chromium, as a person takes them."""
 
-import csv
 import re
 
 import pytest
 from playwright.sync_api import expect
 
 from benchmarks.screenshots import settled
-from tests.browser_support import changed, figures, rows_on_screen, slider
+from tests.browser_support import changed, figures, rows_in, rows_on_screen, saved, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,28 +34,16 @@ def test_the_downloaded_file_holds_exactly_the_rows_on_the_screen(visit, tmp_pat
     page.get_by_role("button", name="GPU", exact=True).click()
     expect(page.get_by_text("2 of 8 rows")).to_be_visible()
     shown = rows_on_screen(page, 2)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="CSV", exact=True).click()
-    file = tmp_path / "rows.csv"
-    download.value.save_as(file)
-    saved = list(csv.DictReader(file.read_text().splitlines()))
-    assert download.value.suggested_filename == "characterize_conv2d_stack_batch1_2rows.csv"
-    assert [row["architecture"] for row in saved] == ["gpu", "gpu"]
-    for cells, row in zip(shown, saved, strict=True):
+    file = saved(page, "CSV", tmp_path)
+    assert file.name == "characterize_conv2d_stack_batch1_2rows.csv"
+    rows = rows_in(file)
+    assert [row["architecture"] for row in rows] == ["gpu", "gpu"]
+    for cells, row in zip(shown, rows, strict=True):
         assert cells[1] == row["architecture"]
         assert cells[2] == row["precision"]
         # on the screen in ms with four digits, in the file in s
         assert float(cells[3]) == pytest.approx(1e3 * float(row["latency_s"]), rel=1e-3)
         assert "uncounted" in row
-
-
-def saved(page, button, folder):
-    """The file that a click on ``button`` downloads."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name=button, exact=True).click()
-    file = folder / download.value.suggested_filename
-    download.value.save_as(file)
-    return file
 
 
 def test_charts_are_saved_as_pictures_and_the_comparison_as_a_report(visit, tmp_path):

@@ -1,13 +1,12 @@
 """Whole journeys through Tune in chromium: to a latency that was asked for, and without a pointer."""
 
-import csv
 import re
 
 import pytest
 from playwright.sync_api import expect
 
 from benchmarks.screenshots import settled
-from tests.browser_support import changed, figures, rows_on_screen, slider
+from tests.browser_support import changed, figures, file_of, rows_in, rows_on_screen, saved, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -23,19 +22,10 @@ def seconds(text):
     return float(amount) * PREFIXES[unit.removesuffix("s")]
 
 
-def download(page, tmp_path, press):
-    """The rows of the file that ``press`` saves."""
-    with page.expect_download() as begun:
-        press()
-    file = tmp_path / begun.value.suggested_filename
-    begun.value.save_as(file)
-    return list(csv.DictReader(file.read_text().splitlines()))
-
-
-def assert_same(shown, saved):
+def assert_same(shown, rows):
     """The cells on the screen, with their four digits, are the numbers of the file."""
-    assert len(shown) == len(saved)
-    for cells, row in zip(shown, saved, strict=True):
+    assert len(shown) == len(rows)
+    for cells, row in zip(shown, rows, strict=True):
         assert cells[1:3] == [row["architecture"], row["precision"]]
         for name, (place, factor) in COLUMNS.items():
             on_screen = float(cells[place].replace(",", ""))
@@ -77,9 +67,9 @@ def test_a_conv_stack_is_tuned_to_1_ms_on_the_edge_tpu_and_its_table_saved(visit
     page.get_by_role("tab", name="All figures").click()  # the filter is still there
     expect(told).to_be_visible()
     shown = rows_on_screen(page, int(told.inner_text()[0]))
-    saved = download(page, tmp_path, page.get_by_role("button", name="CSV", exact=True).click)
-    assert_same(shown, saved)
-    latencies = {row["hardware"]: float(row["latency_s"]) for row in saved}
+    rows = rows_in(saved(page, "CSV", tmp_path))
+    assert_same(shown, rows)
+    latencies = {row["hardware"]: float(row["latency_s"]) for row in rows}
     assert max(latencies.values()) <= 1e-3 * BUDGET_MS
     assert latencies["google_coral_edge_tpu"] == pytest.approx(seconds(fitting[0]), rel=5e-3)
     assert "raspberry_pi_5" not in latencies  # far slower than 1 ms already as narrow as it was
@@ -125,10 +115,10 @@ def test_tune_is_used_with_the_keyboard_alone(visit, tmp_path):
     expect(page.get_by_text("All 9 rows")).to_be_visible()
     shown = rows_on_screen(page, 9)
     tab_to(page, page.get_by_role("button", name="CSV", exact=True))
-    saved = download(page, tmp_path, lambda: keys.press("Enter"))
+    rows = rows_in(file_of(page, lambda: keys.press("Enter"), tmp_path))
     # with a pin a column stands beside the latency: over that of the pin, 1 where nothing moved
     assert {cells[4] for cells in shown} == {"1"}
-    assert_same([[*cells[:4], *cells[5:]] for cells in shown], saved)
+    assert_same([[*cells[:4], *cells[5:]] for cells in shown], rows)
 
     tab_to(page, page.locator("summary").filter(has_text="Explain a row"))
     keys.press("Enter")
@@ -140,10 +130,7 @@ def test_a_comparison_of_networks_is_saved_as_a_report(visit, tmp_path):
     pytest.importorskip("vl_convert", reason="pictures need the extra 'images'")
     page = visit("/compare?compare.network=resnet&compare.network=mlp")
     page.get_by_role("button", name="Save", exact=True).click()
-    with page.expect_download() as begun:
-        page.get_by_role("button", name="Report (HTML)").click()
-    file = tmp_path / begun.value.suggested_filename
-    begun.value.save_as(file)
+    file = saved(page, "Report (HTML)", tmp_path)
     text = file.read_text()
     assert text.count("<svg") == 3  # the heatmap and a chart a network
     page.goto(file.as_uri())  # it stands on its own

@@ -1,11 +1,12 @@
 """Journeys through the Layers view in chromium, as a person takes them."""
 
-import csv
 import itertools
 import re
 
 import pytest
 from playwright.sync_api import expect
+
+from tests.browser_support import rows_in, saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -16,11 +17,8 @@ def test_the_dearest_layer_of_a_unet_and_its_formula_are_found(visit, tmp_path):
     page = visit(UNET)
     page.get_by_text("Table", exact=True).first.click()
     expect(page.get_by_placeholder("conv, decoder, memory …")).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="CSV", exact=True).click()
-    download.value.save_as(tmp_path / "kernels.csv")
-    saved = list(csv.DictReader((tmp_path / "kernels.csv").read_text().splitlines()))
-    dearest = max(saved, key=lambda row: float(row["latency_s"]))
+    rows = rows_in(saved(page, "CSV", tmp_path))
+    dearest = max(rows, key=lambda row: float(row["latency_s"]))
     # it is explained already, with its sizes put into the formula
     expect(page.get_by_text(f"module {dearest['module']}").first).to_be_visible()
     expect(page.get_by_text("macs = m × n × k = ").first).to_be_visible()
@@ -45,14 +43,11 @@ def test_a_click_on_a_box_opens_it_and_one_on_a_kernel_explains_it(visit):
 
 def test_the_downloaded_kernels_are_those_that_the_search_found(visit, tmp_path):
     page = visit(f"{UNET}&layers.show=Table&layers.search=decoder.0")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="CSV", exact=True).click()
-    download.value.save_as(tmp_path / "kernels.csv")
-    saved = list(csv.DictReader((tmp_path / "kernels.csv").read_text().splitlines()))
-    expect(page.get_by_text(f"{len(saved)} of ")).to_be_visible()
-    assert saved
-    assert all("decoder.0" in row["kernel"] + row["module"] for row in saved)
-    assert {row["hardware"] for row in saved} == {"nvidia_t4"}
+    rows = rows_in(saved(page, "CSV", tmp_path))
+    expect(page.get_by_text(f"{len(rows)} of ")).to_be_visible()
+    assert rows
+    assert all("decoder.0" in row["kernel"] + row["module"] for row in rows)
+    assert {row["hardware"] for row in rows} == {"nvidia_t4"}
 
 
 @pytest.mark.parametrize("width", [390, 768])

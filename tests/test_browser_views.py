@@ -1,24 +1,20 @@
 """Journeys through Compare, Hardware, Validation and Sweep in chromium, as a person takes them."""
 
-import csv
 import re
 
 import pytest
 from playwright.sync_api import expect
 
 from benchmarks.screenshots import settled
+from tests.browser_support import rows_in, saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def saved_rows(page, tmp_path, name="CSV"):
-    """The rows of the file that a button saves."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name=name, exact=True).first.click()
-    download.value.save_as(tmp_path / "rows.csv")
-    rows = csv.DictReader((tmp_path / "rows.csv").read_text().splitlines())
+def saved_rows(page, tmp_path):
+    """What the rows of the saved file say, but not when it was made."""
     wanted = ("network", "model", "hardware", "batch", "latency_s", "energy_j", "speedup")
-    return [{name: row[name] for name in wanted} for row in rows]  # not when it was made
+    return [{name: row[name] for name in wanted} for row in rows_in(saved(page, "CSV", tmp_path))]
 
 
 def path_of(page):
@@ -68,14 +64,11 @@ def test_an_edited_bandwidth_moves_speedups_and_the_saved_profile_can_be_loaded_
     field.press("Enter")
     expect(page.get_by_text("latency falls to")).to_be_visible()
     assert slower.get_by_test_id("stMetricValue").inner_text() != first
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Profile as TOML").first.click()
-    file = tmp_path / download.value.suggested_filename
-    download.value.save_as(file)
+    file = saved(page, "Profile as TOML", tmp_path)
     assert file.name == "nvidia_h100_sxm_edited.toml"
-    saved = next(line for line in file.read_text().splitlines() if line.startswith("bytes_per_s"))
-    assert '"assumed"' in saved
-    assert "was 3350000000000.0" in saved
+    line = next(line for line in file.read_text().splitlines() if line.startswith("bytes_per_s"))
+    assert '"assumed"' in line
+    assert "was 3350000000000.0" in line
     # another person loads it
     other = visit("/hardware")
     other.get_by_role("button", name="Add a device").click()

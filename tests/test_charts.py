@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dashboard import charts, kernel_bars, palette, readable
-from tests.dashboard_support import KERNELS, ROOT, ROWS
+from tests.dashboard_support import KERNELS, ROOT, ROWS, encodings
 
 DEVICES = readable.by_device(ROWS, readable.LATENCY, {})
 PLACES = {
@@ -39,14 +39,6 @@ MADE = {
     "places": (charts.places(pd.DataFrame()), PLACES),
     "key": (charts.key(pd.DataFrame()), readable.key()),
 }
-
-
-def encodings(specification):
-    """Every channel of every layer as (name, definition)."""
-    for layer in specification["layer"]:
-        for name, definition in layer.get("encoding", {}).items():
-            for each in definition if isinstance(definition, list) else [definition]:
-                yield name, each
 
 
 @pytest.fixture(params=MADE)

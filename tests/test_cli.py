@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 import os
 import subprocess
 import sys
@@ -13,37 +11,14 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from characterize import __version__, cli, errors, session
-from characterize.cli import dashboard, output, parser, ranges, tables
-from characterize.store import Store
+from characterize import __version__, cli, session
+from characterize.cli import output
+from tests.cli_support import DESIGN, ROW, process, run, strict
+
+pytestmark = pytest.mark.usefixtures("fresh_store")
 
 HEAVY = {"torch", "pandas", "duckdb", "numpy", "streamlit", "altair", "pyarrow"}
-
-
-@pytest.fixture(autouse=True)
-def own_store(fresh_store):
-    """Every test has a store of its own."""
-    return fresh_store
-
-
-ROW = {
-    "model": "resnet", "family": "resnet", "depth": 50, "bias": False, "batch": 8,
-    "precision": "fp16", "stack": "compiled", "hardware": "nvidia_rtx_4090", "architecture": "gpu",
-    "confidence": "datasheet", "parameters": 25_557_032, "macs": 32_712_859_648,
-    "flops": 65_728_000_000, "memory_bytes": 500_000_000, "peak_memory_bytes": 80_000_000,
-    "fits": True, "intensity": 131.456, "kernels": 53, "tiles": 4000, "latency_s": 0.00123,
-    "latency_low_s": 0.001, "latency_high_s": 0.0015, "throughput_per_s": 6504.0,
-    "energy_j": 0.5, "energy_static_j": 0.1, "energy_dynamic_j": 0.4, "power_w": 406.5,
-    "speedup": 12.5, "bottleneck": "memory", "uncounted": 0,
-    "cautions": "",
-}  # fmt: skip
-DESIGN = ROW | {
-    "hardware": "stillwater_kpu_t64", "architecture": "kpu", "confidence": "design",
-    "precision": "int8", "speedup": math.nan, "latency_high_s": math.inf, "fits": None,
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -68,19 +43,6 @@ def asked(monkeypatch):
     monkeypatch.setattr(session, "answer", answer)
     monkeypatch.setattr(session, "kernels", kernels)
     return calls
-
-
-def run(capsys, *argv):
-    """Exit code, stdout and stderr of one command."""
-    code = cli.main(list(argv))
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def process(*argv, **settings):
-    """The same as a process of its own."""
-    command = [sys.executable, "-m", "characterize", *argv]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **settings)
 
 
 # what is loaded
@@ -279,13 +241,9 @@ def test_project_has_defaults_for_all_but_the_model(capsys, asked):
     }  # fmt: skip
 
 
-def _strict(text):
-    return json.loads(text, parse_constant=pytest.fail)
-
-
 def test_json_is_a_list_of_rows_and_nothing_else(capsys, asked):
     code, out, err = run(capsys, "project", "resnet", "--format", "json")
-    rows = _strict(out)
+    rows = strict(out)
     assert code == 0
     assert [list(row) for row in rows] == [list(ROW), list(ROW)]
     assert rows[0] == ROW
@@ -314,7 +272,7 @@ def test_the_files_suffix_says_the_format(capsys, asked, tmp_path, suffix, read)
 
 def test_a_format_asked_for_beats_the_files_suffix(capsys, asked, tmp_path):
     run(capsys, "project", "resnet", "--format", "json", "--output", str(tmp_path / "rows.csv"))
-    assert len(_strict((tmp_path / "rows.csv").read_text())) == 2
+    assert len(strict((tmp_path / "rows.csv").read_text())) == 2
 
 
 def test_a_wrong_file_name_is_refused_before_the_work(capsys, asked):
@@ -403,7 +361,7 @@ REPORT += ["--hardware", "reference_cpu", "reference_gpu", "reference_tpu", "ref
 def test_the_reports_configuration_gives_its_figures(capsys, in_channels, flops, moved):
     # tests/test_report.py has the arithmetic
     code, out, err = run(capsys, *REPORT, "--set", f"in_channels={in_channels}")
-    rows = _strict(out)
+    rows = strict(out)
     assert (code, err) == (0, "")
     assert {
         (row["flops"], row["memory_bytes"], row["tiles"], row["uncounted"]) for row in rows
@@ -428,256 +386,12 @@ def test_the_same_request_again_is_answered_from_the_store_without_torch(capsys)
 def test_rows_are_printed_though_the_store_cannot_be_used(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path))
     code, out, err = run(capsys, *REPORT)
-    assert (code, len(_strict(out))) == (0, 4)
+    assert (code, len(strict(out))) == (0, 4)
     assert "is a directory, not a file" in err
 
 
 def test_kernels_are_listed_with_what_made_them(capsys):
     _, out, _ = run(capsys, *REPORT, "--kernels")
-    rows = [row for row in _strict(out) if row["hardware"] == "reference_cpu"]
+    rows = [row for row in strict(out) if row["hardware"] == "reference_cpu"]
     assert [row["pattern"] for row in rows] == ["conv+relu"] * 3
     assert sum(row["flops"] for row in rows) == 1_327_497_216
-
-
-# the catalogues
-
-
-def test_hardware_list_has_one_line_a_device(capsys):
-    from characterize import hardware
-
-    _, out, _ = run(capsys, "hardware", "list", "--format", "json")
-    assert [row["name"] for row in _strict(out)] == hardware.names()
-    _, out, _ = run(capsys, "hardware", "list")
-    assert len(out.splitlines()) == 2 + len(hardware.names())
-
-
-def test_hardware_show_has_every_figure_with_its_source(capsys):
-    _, out, _ = run(capsys, "hardware", "show", "nvidia_rtx_4090", "--format", "json")
-    rows = {row["figure"]: row for row in _strict(out)}
-    # 24 GDDR6X chips' worth of a 384-bit bus at 21 Gbit/s: 384 * 21e9 / 8 = 1.008e12
-    assert rows["memory.bytes_per_s"]["value"] == pytest.approx(1.008e12)
-    assert rows["memory.bytes_per_s"]["unit"] == "B/s"
-    assert all(row["source"] for row in rows.values())
-    _, out, _ = run(capsys, "hardware", "show", "nvidia_rtx_4090")
-    assert "1.01 TB/s" in out
-
-
-def test_hardware_check_accepts_a_profile_of_ours(capsys):
-    from characterize.paths import data_directory
-
-    file = data_directory() / "hardware" / "nvidia_rtx_4090.toml"
-    code, out, _ = run(capsys, "hardware", "check", str(file))
-    assert code == 0
-    assert "is fine: " in out
-
-
-def test_hardware_check_lists_everything_that_is_wrong(capsys, tmp_path):
-    (tmp_path / "mine.toml").write_text('name = "mine"\ntitle = "Mine"\ncolour = "red"\n')
-    code, out, err = run(capsys, "hardware", "check", str(tmp_path / "mine.toml"))
-    assert (code, out) == (2, "")
-    assert "problems:" in err.splitlines()[0]
-    assert any("vendor is missing" in line for line in err.splitlines())
-    assert any("colour" in line for line in err.splitlines())
-
-
-def test_models_list_has_one_line_a_family(capsys):
-    from characterize import models
-
-    _, out, _ = run(capsys, "models", "list", "--format", "json")
-    assert {row["name"] for row in _strict(out)} == set(models.families())
-
-
-def test_models_show_lists_what_set_takes(capsys):
-    _, out, _ = run(capsys, "models", "show", "resnet", "--format", "json")
-    depth = next(row for row in _strict(out) if row["name"] == "depth")
-    assert (depth["default"], depth["range"]) == (50, "18, 34, 50, 101, 152")
-    _, out, _ = run(capsys, "models", "show", "resnet")
-    assert "depth" in out
-
-
-def test_models_list_finds_models_of_libraries_by_words(capsys, monkeypatch):
-    from characterize import models
-
-    asked = []
-
-    def zoo_names(words):
-        asked.append(words)
-        return ["timm/resnet50"]
-
-    monkeypatch.setattr(models, "zoo_names", zoo_names)
-    assert run(capsys, "models", "list", "--zoo", "timm resnet")[1] == "timm/resnet50\n"
-    assert _strict(run(capsys, "models", "list", "--zoo", "--format", "json")[1]) == [
-        {"name": "timm/resnet50"}
-    ]
-    assert asked == ["timm resnet", ""]
-    monkeypatch.setattr(models, "zoo_names", lambda _words: [])
-    assert "no installed library has a model" in run(capsys, "models", "list", "--zoo", "xyzzy")[2]
-
-
-# the store
-
-
-def test_store_info_says_where_it_is_before_it_is_made(capsys, own_store):
-    code, out, _ = run(capsys, "store", "info")
-    assert code == 0
-    assert str(own_store) in out
-    assert "not made yet" in out
-    assert not own_store.exists()
-
-
-def test_the_store_is_exported_and_cleared(capsys, tmp_path):
-    Store().put([("a", ROW), ("b", DESIGN)], model_version="1")
-    _, out, _ = run(capsys, "store", "info", "--json")
-    assert _strict(out)["rows"] == 2
-    _, out, _ = run(
-        capsys, "store", "export", "--where", "architecture = 'gpu'", "--format", "json"
-    )
-    assert _strict(out) == [ROW]
-    _, out, _ = run(capsys, "store", "export")
-    assert out.splitlines()[0] == ",".join(ROW)
-    code, out, _ = run(capsys, "store", "export", "--output", str(tmp_path / "rows.parquet"))
-    assert (code, out) == (0, "")
-    assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 2
-    code, _, err = run(capsys, "store", "clear")  # nobody can be asked
-    assert (code, Store().info()["rows"]) == (2, 2)
-    assert "Forget every row and template" in err
-    assert "say --yes" in err
-    _, out, _ = run(capsys, "store", "clear", "--yes")
-    assert out.startswith("2 rows forgotten")
-    assert Store().info()["rows"] == 0
-
-
-def test_a_store_that_cannot_be_opened_is_one_sentence(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path))
-    code, out, err = run(capsys, "store", "info")
-    assert (code, out) == (2, "")
-    assert "is a directory, not a file" in err
-
-
-# the dashboard
-
-
-def test_the_dashboard_is_streamlit_on_the_installed_app():
-    options = SimpleNamespace(port="9000", address=None, headless=True)
-    command = dashboard.command(options)  # type: ignore[arg-type]
-    assert command[:4] == [sys.executable, "-m", "dashboard.serve", "run"]
-    assert command[5:] == [
-        "--server.port",
-        "9000",
-        "--server.address",
-        "localhost",
-        "--server.headless",
-        "true",
-        "--server.showEmailPrompt",
-        "false",
-    ]
-
-
-def test_the_dashboard_keeps_a_store_that_is_named_relative_to_here(monkeypatch, tmp_path):
-    started = []
-    monkeypatch.setattr(os, "execv", lambda program, call: started.append((program, call)))
-    monkeypatch.setattr(os, "chdir", lambda _folder: None)
-    monkeypatch.setenv("CHARACTERIZE_STORE", "mine.duckdb")
-    monkeypatch.setattr(dashboard, "app", lambda: tmp_path / "dashboard" / "app.py")
-    monkeypatch.setattr(os, "name", "posix")
-    cli.main(["dashboard"])
-    assert started[0][0] == sys.executable
-    assert os.path.isabs(os.environ["CHARACTERIZE_STORE"])  # noqa: PTH117 - the variable is text
-
-
-def test_an_installation_without_dashboard_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(dashboard, "find_spec", lambda _name: None)
-    with pytest.raises(errors.MissingExtraError, match="`dashboard` is not installed"):
-        dashboard.app()
-
-
-# ranges
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1:16", list(range(1, 17))),
-        ("32:512:32", list(range(32, 513, 32))),
-        ("16,32,64", [16, 32, 64]),
-        ("1:10:4", [1, 5, 9]),  # the steps do not meet 10
-        ("1:3,8,2", [1, 2, 3, 8]),  # 2 is there already
-        ("7", [7]),
-        ("5:5", [5]),
-        ("-2:2:2", [-2, 0, 2]),
-        ("0.25:1:0.25", [0.25, 0.5, 0.75, 1.0]),
-        ("0.1:0.3:0.1", [0.1, 0.2, 0.3]),  # not 0.30000000000000004
-        ("1e3:3e3:1e3", [1000.0, 2000.0, 3000.0]),
-        ("relu, gelu", ["relu", "gelu"]),
-        ("true,false", ["true", "false"]),
-        ("inf,nan", ["inf", "nan"]),
-    ],
-)
-def test_a_range_includes_both_ends_and_a_list_keeps_its_order(text, expected):
-    found = ranges.values(text)
-    assert found == expected
-    assert [type(value) for value in found] == [type(value) for value in expected]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "empty item"),
-        ("1,,2", "empty item"),
-        ("1:2:3:4", "no range"),
-        ("a:b", "its ends and its step are numbers"),
-        ("1:", "its ends and its step are numbers"),
-        ("9:1", "goes up"),
-        ("1:9:0", "goes up"),
-        ("1:9:-1", "goes up"),
-        ("1:inf", "goes up"),
-        ("1:1000001", "1,000,000 are the most"),
-        ("1:999999,2000000:2999999", "more than 1,000,000 values"),
-    ],
-)
-def test_what_is_no_range_is_refused_with_what_one_is(text, said):
-    with pytest.raises(errors.InvalidValueError, match=said):
-        ranges.values(text)
-
-
-@given(first=st.integers(-1000, 1000), count=st.integers(1, 50), step=st.integers(1, 100))
-def test_a_range_of_whole_numbers_is_pythons_range_with_its_end(first, count, step):
-    last = first + (count - 1) * step
-    assert ranges.values(f"{first}:{last}:{step}") == list(range(first, last + 1, step))
-
-
-# tables
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "shown"),
-    [
-        ("latency_s", 1.82e-2, "18.2 ms"),
-        ("energy_j", 0.182, "182 mJ"),
-        ("throughput_per_s", 6504.0, "6.5 k/s"),
-        ("memory_bytes_per_s", 1.008e12, "1.01 TB/s"),
-        ("peak_flops_per_s", 8.26e13, "82.6 TFLOP/s"),
-        ("macs", 4089184256, "4.09 GMAC"),
-        ("intensity", 131.456, "131 FLOP/B"),
-        ("speedup", 166.666, "166.7x"),
-        ("kernels", 1234, "1,234"),
-        ("fits", False, "no"),
-        ("speedup", None, "-"),
-        ("bottleneck", "launch", "launch"),
-    ],
-)
-def test_a_cell_has_the_unit_of_its_column(name, value, shown):
-    assert tables.cell(name, value) == shown
-
-
-@given(st.lists(st.tuples(st.text("ab1", max_size=5), st.text("12.", max_size=5)), max_size=5))
-def test_a_table_has_straight_columns(rows):
-    lines = tables.aligned(rows, ["name", "value"]).split("\n")
-    assert len(lines) == 2 + len(rows)
-    width = max([len("name"), *(len(first) for first, _ in rows)])
-    assert all(line[width : width + 2].strip() == "" for line in lines)
-
-
-@given(st.dictionaries(st.text("abc_", min_size=1), st.text(min_size=1), max_size=4))
-def test_settings_are_the_inverse_of_writing_them(pairs):
-    assert parser.settings(f"{name}={value}" for name, value in pairs.items()) == pairs

@@ -18,8 +18,7 @@ from dashboard import (
 from dashboard.compare_rows import QUANTITIES, Entry
 from dashboard.pins import Pin
 from dashboard.queries import Network, Request
-from tests.dashboard_support import ROWS
-from tests.test_dashboard import healthy, opened, words
+from tests.dashboard_support import ROWS, healthy, opened, words
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 

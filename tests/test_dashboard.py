@@ -6,48 +6,17 @@ import sys
 import textwrap
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from characterize import models, session, store, templates
 from characterize.errors import InvalidValueError, StoreError
 from dashboard import keeping, links, palette, pins, presets, queries, readable, state, tables
 from dashboard.queries import Network, Request
-from tests.dashboard_support import ROOT
+from tests.dashboard_support import APP, ROOT, changes, figures, healthy, opened, words
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 
-APP = str(ROOT / "dashboard" / "app.py")
 VIEWS = ("tune", "hardware", "results")
 CHANNELS = "conv2d_stack.channels"
-
-
-TABLE = {"tune.show": "All figures"}  # the tab of Tune that shows its table
-
-
-def opened(**link):
-    """The dashboard as a browser opens it with these parameters in the URL, Tune with its table."""
-    app = AppTest.from_file(APP, default_timeout=120)
-    for name, value in (TABLE | link).items():
-        app.query_params[name] = value
-    return healthy(app.run())
-
-
-def healthy(app):
-    assert not app.exception, app.exception
-    return app
-
-
-def figures(app):
-    return {metric.label: metric.value for metric in app.metric}
-
-
-def changes(app):
-    return {metric.label: metric.delta for metric in app.metric}
-
-
-def words(app):
-    kinds = (app.markdown, app.caption, app.warning, app.info, app.error)
-    return " ".join(str(each.value) for kind in kinds for each in kind)
 
 
 # pages

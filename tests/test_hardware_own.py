@@ -14,14 +14,11 @@ from characterize import hardware, session
 from characterize.cli import main
 from characterize.records import Architecture, Stack
 
+pytestmark = pytest.mark.usefixtures("fresh_store")
+
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "hardware.md"
 EXAMPLES = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)[1:-1]
 NAMES = [tomllib.loads(text)["name"] for text in EXAMPLES]
-
-
-@pytest.fixture(autouse=True)
-def own_store(fresh_store):
-    return fresh_store
 
 
 @pytest.fixture(params=EXAMPLES, ids=NAMES)

@@ -16,7 +16,8 @@ from dashboard import (
     roofline_rows,
 )
 from dashboard.readable import Pinned
-from tests.test_charts_layers import encodings, opened, rows_of, words
+from tests.dashboard_support import encodings, layers, words
+from tests.test_charts_layers import rows_of
 
 NOW = rows_of(
     {"module": "stem", "latency_s": 4e-3},
@@ -144,7 +145,7 @@ def pin(name, precision="auto", **settings):
 
 def test_figures_and_totals_are_held_against_the_pins_of_the_link(no_caches):
     pins = [pin("usual"), pin("wide", channels=64)]
-    app = opened(**{"conv2d_stack.layers": "4", "layers.show": "Table", "pin": pins})
+    app = layers(**{"conv2d_stack.layers": "4", "layers.show": "Table", "pin": pins})
     labels = {metric.label: metric for metric in app.metric}
     # 3·16 + 3·16·16 = 816 channel pairs after 3·16 + 2·16·16 = 560
     assert labels["MACs"].delta == "+46 %"
@@ -163,7 +164,7 @@ def test_figures_and_totals_are_held_against_the_pins_of_the_link(no_caches):
 
 
 def test_a_pin_that_the_device_cannot_run_is_said_and_the_others_are_shown(no_caches):
-    app = opened(focus="intel_i7_12700k", pin=[pin("four bits", "int4"), pin("usual")])
+    app = layers(focus="intel_i7_12700k", pin=[pin("four bits", "int4"), pin("usual")])
     assert "“four bits”, pinned, cannot be shown" in " ".join(
         str(each.value) for each in app.warning
     )
@@ -172,7 +173,7 @@ def test_a_pin_that_the_device_cannot_run_is_said_and_the_others_are_shown(no_ca
 
 
 def test_what_is_shown_is_pinned_here_too(no_caches):
-    app = opened(**{"conv2d_stack.layers": "4"})
+    app = layers(**{"conv2d_stack.layers": "4"})
     app.button(key="_pin").click().run()
     assert not app.exception
     table = next(each.value for each in app.dataframe if "Configuration" in each.value)

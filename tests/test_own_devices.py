@@ -8,7 +8,7 @@ from characterize.errors import BrokenRecordError, UnknownNameError
 from characterize.hardware import FigureKind
 from dashboard import own_devices, queries
 from dashboard.queries import Network, Request
-from tests.test_dashboard import healthy, opened, words
+from tests.dashboard_support import healthy, opened, words
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from dashboard import queries, stored_links
-from tests.test_dashboard import healthy, opened, words
+from tests.dashboard_support import healthy, opened, words
 
 ROWS = pd.DataFrame({
     "model": ["mlp", "unet"], "hardware": ["nvidia_t4"] * 2, "precision": ["fp16"] * 2,

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 import characterize as ch
-from characterize import hardware, session, store
+from characterize import hardware, session
 from characterize.errors import InvalidValueError, UnknownNameError, UnsupportedError
 from characterize.hardware import Profile
 
@@ -43,20 +43,14 @@ COLUMNS = [
 ]
 
 
-@pytest.fixture
-def own_store(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "results.duckdb"))
-    return store.Store()
-
-
-def test_the_rows_have_the_columns_of_the_contract(own_store):
+def test_the_rows_have_the_columns_of_the_contract(fresh_store):
     table = session.project("conv2d_stack", {"layers": 2}, hardware=REFERENCES)
     parameters = list(session.subject("conv2d_stack").values)
     assert list(table.columns) == ["model", "family", *parameters, *COLUMNS]
     assert table["hardware"].tolist() == REFERENCES
 
 
-def test_the_conv2d_report_comes_out(own_store):
+def test_the_conv2d_report_comes_out(fresh_store):
     table = session.project(
         "conv2d_stack", {"in_channels": 16}, batch=32, hardware=REFERENCES, baseline="reference_cpu"
     )
@@ -73,7 +67,7 @@ def test_the_conv2d_report_comes_out(own_store):
     assert table["speedup"].tolist() == pytest.approx([1, 166.6667, 750, 16.66667], rel=1e-5)
 
 
-def test_a_second_call_is_answered_without_tracing(own_store, monkeypatch):
+def test_a_second_call_is_answered_without_tracing(fresh_store, monkeypatch):
     first = session.answer("conv2d_stack", hardware=["reference_cpu", "cpu"])
     assert first.stored == 0
     monkeypatch.setattr(session, "columns", lambda *_: pytest.fail("traced again"))
@@ -82,7 +76,7 @@ def test_a_second_call_is_answered_without_tracing(own_store, monkeypatch):
     assert second.table.to_dict("records") == first.table.to_dict("records")
 
 
-def test_a_stored_answer_needs_no_torch(own_store):
+def test_a_stored_answer_needs_no_torch(fresh_store):
     session.project("mlp", hardware=["reference_cpu"])
     code = """
         import sys
@@ -96,7 +90,7 @@ def test_a_stored_answer_needs_no_torch(own_store):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
 
 
-def test_a_changed_profile_is_projected_anew(own_store):
+def test_a_changed_profile_is_projected_anew(fresh_store):
     device = hardware.load("reference_gpu")
     before = session.answer("mlp", hardware=[device])
     faster = device.with_(peak_flops_per_s_fp32=20e12)
@@ -114,7 +108,7 @@ def test_a_store_that_cannot_be_used_loses_no_result(tmp_path, monkeypatch):
     assert any("store" in note.lower() for note in answer.notes)
 
 
-def test_a_class_leaves_out_what_lacks_the_precision_and_a_name_is_refused(own_store):
+def test_a_class_leaves_out_what_lacks_the_precision_and_a_name_is_refused(fresh_store):
     answer = session.answer("mlp", hardware=["all"], precision="fp64")
     assert answer.left_out
     assert set(answer.left_out).isdisjoint(answer.table["hardware"])
@@ -139,12 +133,12 @@ def test_a_class_leaves_out_what_lacks_the_precision_and_a_name_is_refused(own_s
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_bad_request_gets_one_sentence(own_store, arguments, kind, text):
+def test_a_bad_request_gets_one_sentence(fresh_store, arguments, kind, text):
     with pytest.raises(kind, match=text):
         session.answer(**arguments)
 
 
-def test_a_file_with_a_factory_is_a_model(own_store, tmp_path):
+def test_a_file_with_a_factory_is_a_model(fresh_store, tmp_path):
     file = tmp_path / "net.py"
     file.write_text(
         "import torch\n"

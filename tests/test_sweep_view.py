@@ -15,7 +15,7 @@ from characterize.models import Parameter
 from characterize.questions import Budget
 from dashboard import charts_sweep, jobs, links, palette, queries, state, sweep_rows, sweeps
 from dashboard.readable import ENERGY, LATENCY
-from tests.test_dashboard import figures, healthy, opened, words
+from tests.dashboard_support import figures, healthy, opened, words
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 

@@ -13,19 +13,15 @@ import pandas as pd
 import pytest
 
 import characterize as ch
-from characterize import columns, features, hardware, session, store, subjects, sweeping
+from characterize import columns, features, hardware, session, subjects, sweeping
 from characterize.cli import main
 from characterize.errors import InvalidValueError, UnknownNameError
 from characterize.records import Precision, Stack
 from characterize.sweeping import evaluation, sinks
 
+pytestmark = pytest.mark.usefixtures("fresh_store")
+
 DEVICES = ["reference_cpu", "nvidia_rtx_4090"]
-
-
-@pytest.fixture(autouse=True)
-def own_store(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHARACTERIZE_STORE", str(tmp_path / "results.duckdb"))
-    return store.Store()
 
 
 def assert_same(row, alone):

@@ -11,7 +11,7 @@ import streamlit as st
 from characterize import evidence, validation
 from characterize.errors import BrokenRecordError
 from dashboard import charts_validation, jobs, queries, validation_rows, validations
-from tests.test_dashboard import figures, healthy, opened, words
+from tests.dashboard_support import figures, healthy, opened, words
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 

@@ -6,7 +6,7 @@ import pytest
 
 from characterize import hardware
 from dashboard import own_devices, what_if
-from tests.test_dashboard import figures, healthy, opened, words
+from tests.dashboard_support import figures, healthy, opened, words
 
 pytestmark = pytest.mark.usefixtures("no_caches")
 
