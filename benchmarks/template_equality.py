@@ -229,9 +229,10 @@ def main() -> None:
         for report in pool.map(compare, arguments.families, counts):
             reports.append(report)
             print(
-                f"{report.name}: {report.equal} of {report.compared} equal, {report.seconds:.0f} s"
+                f"{report.name}: {report.equal} of {report.compared} equal, {report.seconds:.0f} s",
+                flush=True,
             )
-    arguments.output.write_text(markdown(reports))
+            arguments.output.write_text(markdown(reports))  # what is done stays if it is stopped
 
 
 if __name__ == "__main__":
