@@ -27,6 +27,7 @@ from benchmarks.kept_graphs import kept_in
 from characterize import evidence, fitting, hardware, validation
 from characterize.columns import Array
 from characterize.hardware import Profile
+from characterize.hardware.record import SIGMAS_80_PERCENT
 from characterize.records import Precision, Stack
 
 OTHERS = (
@@ -34,7 +35,6 @@ OTHERS = (
     "|efficientnet_cc|sequencer|efficientformerv2"
 )
 LEAST = 3  # measurements of a family that is listed
-EIGHTY_PERCENT = 1.2815515655446004
 
 Sets = dict[tuple[str, Precision], fitting.Samples]
 
@@ -75,11 +75,6 @@ def line(residual: Array, measured_s: Array) -> str:
     )
 
 
-def spread(residual: Array) -> float:
-    """Width that puts four of five measurements inside the band."""
-    return float(np.quantile(np.abs(residual), 0.8)) / EIGHTY_PERCENT
-
-
 def furthest(residual: Array, families: tuple[str, ...], count: int = 8) -> str:
     """Families whose median error is furthest from none, too fast and too slow."""
     table = pd.DataFrame({"family": families, "off": residual}).groupby("family")["off"]
@@ -97,7 +92,7 @@ def judged(
     print(f"{name} fitted  {line(found.fitted, samples.measured_s)}")
     if found.held is not None:
         print(f"{name} held    {line(found.held, samples.measured_s)}")
-        band = np.mean(np.abs(found.held) <= EIGHTY_PERCENT * profile.log_std(table))
+        band = np.mean(np.abs(found.held) <= SIGMAS_80_PERCENT * profile.log_std(table))
         print(f"    80 % band: ln std {found.log_std:.4f}; in the profile's {band:.1%}")
         print(f"    {furthest(found.held, samples.families)}")
     return found
@@ -116,7 +111,7 @@ def transferred(
     name = f"{device.name} {found.table} {precision}"
     error = np.log(predict(fitting.whole_values(found, device)) / unseen.measured_s)
     print(f"{name} unseen  {line(error, unseen.measured_s)}")
-    print(f"    80 % band: ln std {spread(error):.4f}")
+    print(f"    80 % band: ln std {fitting.width(error):.4f}")
     if found.halves:
         first = dict(zip(samples.families, fitting.half(samples.families, split), strict=True))
         # the first half's fit has not seen the second half, and the other way round

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.judge_families import furthest, line, spread
+from benchmarks.judge_families import furthest, line
 from characterize import evidence, fitting, hardware
 from characterize.hardware import parameters
 from characterize.paths import data_directory
@@ -58,7 +58,7 @@ def main() -> None:
         print(f"{name} fitted       {line(made.fitted, seconds)}")
         if made.held is not None:
             print(f"{name} held         {line(made.held, seconds)}")
-            print(f"    80 % band: ln std {spread(made.held):.4f}")
+            print(f"    80 % band: ln std {fitting.width(made.held):.4f}")
             print(f"    {furthest(made.held, samples.families, 4)}")
 
 

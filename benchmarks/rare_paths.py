@@ -17,9 +17,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from benchmarks.judge_families import EIGHTY_PERCENT, rows
+from benchmarks.judge_families import rows
 from benchmarks.kept_graphs import kept_in
-from characterize import cautions, evidence, hardware, projection
+from characterize import cautions, evidence, fitting, hardware, projection
 from characterize.records import Precision, Stack
 
 SETS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -84,7 +84,7 @@ def main() -> None:
         clear, rare = table["off"][~flagged], table["off"][flagged]
         print(f"| {title} | {len(table)}, {flagged.sum()} | {cell(clear)} | {cell(rare)} |")
         far = np.abs(np.expm1(table["off"])) > FAR
-        wider = np.quantile(np.abs(rare), 0.8) / (EIGHTY_PERCENT * device_width(title))
+        wider = fitting.width(rare) / device_width(title)
         print(
             f"    off by more than {FAR:.0%}: {far[flagged].mean():.0%} of the flagged, "
             f"{far[~flagged].mean():.0%} of the others; of those off so far {flagged[far].mean():.0%} "

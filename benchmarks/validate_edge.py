@@ -22,7 +22,7 @@ import pandas as pd
 from scipy.optimize import least_squares, nnls
 
 from benchmarks import edge_networks
-from characterize import hardware
+from characterize import fitting, hardware
 from characterize.columns import KernelColumns
 from characterize.hardware import edge_cpu, kpu, roofline, tpu
 from characterize.records import Confidence, Frozen, KernelKind, Precision, Stack
@@ -86,7 +86,7 @@ def summary(predicted: Any, measured: Any) -> dict[str, float]:
         "median": float(np.median(error)),
         "p90": float(np.quantile(error, 0.9)),
         "bias": float(np.median(ratio) - 1.0),
-        "log_std_80": float(np.quantile(np.abs(np.log(ratio)), 0.8) / 1.2815515655446004),
+        "log_std_80": fitting.width(np.log(ratio)),
         "rho": float(ranks.loc["p", "m"]),
     }
 

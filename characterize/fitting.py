@@ -29,6 +29,7 @@ from characterize.hardware import (
     gpu_kernels,
     parameters,
 )
+from characterize.hardware.record import SIGMAS_80_PERCENT
 from characterize.records import Architecture, Confidence, Precision, Stack
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 LEAST: Final = 5  # measurements of a device and stack below which nothing is fitted
 SOFTNESS: Final = MappingProxyType({Architecture.GPU: 0.05})
 """Of the fit, by architecture: smaller where a few families are far off and should not pull."""
-_EIGHTY_PERCENT: Final = 1.2815515655446004
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,12 @@ class Calibration:
     @property
     def log_std(self) -> float:
         """Width that puts four of five held-back measurements inside the band."""
-        known = self.fitted if self.held is None else self.held
-        return float(np.quantile(np.abs(known), 0.8)) / _EIGHTY_PERCENT
+        return width(self.fitted if self.held is None else self.held)
+
+
+def width(residual: Array) -> float:
+    """Standard deviation whose 80 % interval holds four of five residuals, logarithms of ratios."""
+    return float(np.quantile(np.abs(residual), 0.8)) / SIGMAS_80_PERCENT
 
 
 def table_of(stack: str, memory_format: str, architecture: Architecture) -> str:

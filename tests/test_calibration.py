@@ -32,6 +32,14 @@ def test_parameters_that_made_the_data_are_found():
     assert found.median_error < 0.005
 
 
+def test_the_width_of_residuals_puts_four_of_five_inside_the_80_percent_interval():
+    # sizes 0, 0.1, 0.1, 0.2, 0.3: four fifths of the way lie at 0.2 + 0.2 · (0.3 − 0.2) = 0.22
+    residuals = np.array([-0.2, -0.1, 0.0, 0.1, 0.3])
+    assert fitting.width(residuals) * 1.28155 == pytest.approx(0.22, rel=1e-5)
+    many = np.random.default_rng(0).normal(0.0, 0.3, 20_000)
+    assert fitting.width(many) == pytest.approx(0.3, rel=0.03)
+
+
 def test_outliers_do_not_move_the_fit():
     measured = line({"rate": 2.5, "fixed": 0.4})
     measured[::10] *= 6.0

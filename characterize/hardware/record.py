@@ -21,7 +21,7 @@ from characterize.hardware import assumptions, schema
 from characterize.hardware.figures import Figure, FigureKind, Fit, Fitted
 from characterize.records import Architecture, Confidence, Frozen, Precision, Stack
 
-_EIGHTY_PERCENT: Final = 1.2815515655446004  # half the 80 % interval of a normal, in sigmas
+SIGMAS_80_PERCENT: Final = 1.2815515655446004  # half the 80 % interval of a normal
 
 Found = TypeVar("Found")
 
@@ -302,7 +302,7 @@ class Profile:
 
     def band(self, table: str = "") -> tuple[float, float]:
         """Factors on a latency that give its 80 % interval."""
-        width = math.exp(_EIGHTY_PERCENT * self.log_std(table))
+        width = math.exp(SIGMAS_80_PERCENT * self.log_std(table))
         return 1.0 / width, width
 
     # What if
