@@ -10,8 +10,6 @@ docs/validation-edge.md. Needs SciPy, timm and torchvision.
 
 from __future__ import annotations
 
-import argparse
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares, nnls
 
-from benchmarks import edge_networks
-from characterize import fitting, hardware
+from benchmarks import edge_networks, judging
+from benchmarks.judging import report
+from characterize import hardware
 from characterize.columns import KernelColumns
 from characterize.hardware import edge_cpu, kpu, roofline, tpu
 from characterize.records import Confidence, Frozen, KernelKind, Precision, Stack
@@ -74,30 +73,6 @@ def held_out(
         found = fit(features[~judged], measured[~judged], least, counted[~judged])
         predicted[judged] = features[judged] @ found
     return predicted
-
-
-def summary(predicted: Any, measured: Any) -> dict[str, float]:
-    """n, median and 90th percentile of the absolute error, bias, spread, rank correlation."""
-    ratio = np.asarray(predicted, dtype=float) / np.asarray(measured, dtype=float)
-    error = np.abs(ratio - 1.0)
-    ranks = pd.DataFrame({"p": np.asarray(predicted), "m": np.asarray(measured)}).rank().corr()
-    return {
-        "n": len(error),
-        "median": float(np.median(error)),
-        "p90": float(np.quantile(error, 0.9)),
-        "bias": float(np.median(ratio) - 1.0),
-        "log_std_80": fitting.width(np.log(ratio)),
-        "rho": float(ranks.loc["p", "m"]),
-    }
-
-
-def report(title: str, predicted: Any, measured: Any) -> None:
-    """One line of a table."""
-    found = summary(predicted, measured)
-    print(
-        f"| {title} | {found['n']} | {100 * found['median']:.1f} % | {100 * found['p90']:.0f} % |"
-        f" {100 * found['bias']:+.1f} % | {found['rho']:.3f} | {found['log_std_80']:.2f} |"
-    )
 
 
 def total(columns: KernelColumns, values: Any) -> float:
@@ -621,29 +596,13 @@ CHECKS: Final[Mapping[str, Callable[[Path, Mapping[str, KernelColumns], bool], N
 
 def traced(kind: str, cache: Path | None) -> Mapping[str, KernelColumns]:
     """The networks of one set; kept in a folder where one is given."""
-    kept = cache / f"{kind}.pickle" if cache else None
-    if kept and kept.exists():
-        found: Mapping[str, KernelColumns] = pickle.loads(kept.read_bytes())
-        return found
     batch = TPU_BATCH if kind == "tpu" else 1
-    found = {n: replace(c, lowerings=None) for n, c in edge_networks.columns(kind, batch)}
-    if kept:
-        kept.write_bytes(pickle.dumps(found))
-    return found
-
-
-def main() -> None:
-    """Read the arguments and judge each set."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("measurements", type=Path, help="folder of the published tables")
-    parser.add_argument("sets", nargs="*", default=list(CHECKS), help=", ".join(CHECKS))
-    parser.add_argument("--fits", action="store_true", help="print what a fit on everything gives")
-    parser.add_argument("--cache", type=Path, help="folder to keep traced networks in")
-    asked = parser.parse_args()
-    print("| | n | median | p90 | bias | rho | log std of 80 % |\n|---|---|---|---|---|---|---|")
-    for name in asked.sets:
-        CHECKS[name](asked.measurements, traced(name, asked.cache), asked.fits)
+    return judging.kept(
+        cache,
+        kind,
+        lambda: {n: replace(c, lowerings=None) for n, c in edge_networks.columns(kind, batch)},
+    )
 
 
 if __name__ == "__main__":
-    main()
+    judging.judge(__doc__, CHECKS, traced)

@@ -10,9 +10,7 @@ with the half of the shapes that it was not fitted on. What is fitted where: doc
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,9 +19,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from benchmarks import operator_columns
+from benchmarks import judging, operator_columns
+from benchmarks.judging import report
 from benchmarks.operator_columns import Shape
-from benchmarks.validate_edge import report
 from characterize import calibration, hardware
 from characterize.columns import KernelColumns
 from characterize.hardware.parameters import Parameter
@@ -322,14 +320,7 @@ LLMCOMPASS_CALL_S: Final = {"linear": 21e-6, "softmax": 12e-6, "ln": 45e-6, "gel
 
 def built(name: str, shapes: Sequence[Shape], kept: Path | None) -> Kernels:
     """The kernels of all shapes; kept in a folder where one is given."""
-    file = kept / f"operators-{name}.pickle" if kept else None
-    if file and file.exists():
-        known: Kernels = pickle.loads(file.read_bytes())
-        return known
-    found = operator_columns.table(shapes)
-    if file:
-        file.write_bytes(pickle.dumps(found))
-    return found
+    return judging.kept(kept, f"operators-{name}", lambda: operator_columns.table(shapes))
 
 
 CHECKS: Final[Mapping[str, Callable[[Path, Path | None, bool], None]]] = {
@@ -337,18 +328,5 @@ CHECKS: Final[Mapping[str, Callable[[Path, Path | None, bool], None]]] = {
 }  # fmt: skip
 
 
-def main() -> None:
-    """Read the arguments and judge each set."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("measurements", type=Path, help="folder of the published tables")
-    parser.add_argument("sets", nargs="*", default=list(CHECKS), help=", ".join(CHECKS))
-    parser.add_argument("--fits", action="store_true", help="print what is fitted")
-    parser.add_argument("--cache", type=Path, help="folder to keep traced operators in")
-    asked = parser.parse_args()
-    print("| | n | median | p90 | bias | rho | log std of 80 % |\n|---|---|---|---|---|---|---|")
-    for name in asked.sets:
-        CHECKS[name](asked.measurements, asked.cache, asked.fits)
-
-
 if __name__ == "__main__":
-    main()
+    judging.judge(__doc__, CHECKS, lambda _name, cache: cache)

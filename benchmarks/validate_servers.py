@@ -11,20 +11,19 @@ Needs torchvision and transformers.
 
 from __future__ import annotations
 
-import argparse
 import datetime
-import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from benchmarks import server_networks
-from benchmarks.validate_edge import report
+from benchmarks import judging, server_networks
+from benchmarks.judging import report
 from characterize import calibration, hardware
 from characterize.columns import KernelColumns
 from characterize.fitting import Samples, stacked
@@ -421,32 +420,16 @@ CHECKS: Final[Mapping[str, Callable[[Path, Nets, bool], Any]]] = {
 }  # fmt: skip
 
 
+@lru_cache
 def traced(cache: Path | None) -> Nets:
     """The networks with their offline batches; kept in a folder where one is given."""
-    kept = cache / "servers.pickle" if cache else None
-    if kept and kept.exists():
-        known: Nets = pickle.loads(kept.read_bytes())
-        return known
+    return judging.kept(cache, "servers", _traced)
+
+
+def _traced() -> Nets:
     works = server_networks.workloads()
-    found = {name: (server_networks.columns(work), work.batch) for name, work in works.items()}
-    if kept:
-        kept.write_bytes(pickle.dumps(found))
-    return found
-
-
-def main() -> None:
-    """Read the arguments and judge each set."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("measurements", type=Path, help="folder of the published tables")
-    parser.add_argument("sets", nargs="*", default=list(CHECKS), help=", ".join(CHECKS))
-    parser.add_argument("--fits", action="store_true", help="print what a fit on everything gives")
-    parser.add_argument("--cache", type=Path, help="folder to keep traced networks in")
-    asked = parser.parse_args()
-    nets = traced(asked.cache)
-    print("| | n | median | p90 | bias | rho | log std of 80 % |\n|---|---|---|---|---|---|---|")
-    for name in asked.sets:
-        CHECKS[name](asked.measurements, nets, asked.fits)
+    return {name: (server_networks.columns(work), work.batch) for name, work in works.items()}
 
 
 if __name__ == "__main__":
-    main()
+    judging.judge(__doc__, CHECKS, lambda _name, cache: traced(cache))
