@@ -145,7 +145,9 @@ def counted(tool: str, loops: int) -> dict[str, Any]:
     import torch
 
     from characterize import models
+    from tests.zoo_support import torchvision_imports
 
+    torchvision_imports()  # which some counters import, whatever they count
     family, device = models.family("conv2d_stack"), TOOLS[tool].device
     times: list[float] = []
     begun = time.perf_counter()
