@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import altair as alt
 import pandas as pd
 
-from dashboard import line_names, palette
+from dashboard import encodings, line_names, palette
 from dashboard.encodings import PADDING, reference, texts
 
 BAR_STEP: Final = 28
@@ -48,12 +48,7 @@ def modules(rows: pd.DataFrame, title: str, unit: str, *, pinned: bool = False) 
         pinned: whether there are pinned configurations.
     """
     heading = f"{title} ({unit})"
-    y = alt.Y(
-        "label:N",
-        title=None,
-        sort=alt.EncodingSortField("order", op="min", order="ascending"),
-        axis=alt.Axis(labelLimit=LABEL_LIMIT, ticks=False, domain=False),
-    )
+    y = encodings.rows("label", limit=LABEL_LIMIT, grid=False)
     axis = alt.Axis(labelExpr=f"format(datum.value, '~s') + '{unit}'", tickCount=4, grid=True)
     base = alt.Chart(rows).encode(y=y)
     parts = base.transform_filter("isValid(datum.value)")
