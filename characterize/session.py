@@ -102,6 +102,26 @@ def _stack(stack: str | Stack) -> Stack:
         raise errors.unknown("stack", str(stack), Stack) from error
 
 
+def prepare(asked: Subject, like: Subject, stack: str | Stack) -> None:
+    """Make what of a network does not depend on its sizes, as far as it was made for another.
+
+    Args:
+        asked: the network, of a family; nothing is made if its template is not at hand.
+        like: a network that was projected; the kernels launched for it say which will be asked for.
+        stack: of both.
+
+    Raises:
+        UnknownNameError: no such stack.
+        TraceError: ``like`` has no template and cannot be traced.
+    """
+    if templates.at_hand(asked) is None:
+        return
+    made, known = frame(asked, stack, None), frame(like, stack, None)
+    others = [made.launched(autocast=a, split_bias=s).skeleton for a, s in tuple(known.launched_by)]
+    for each in (made, *others):
+        _ = each.likeness  # kept with it, once it was asked for
+
+
 @lru_cache(maxsize=256)
 def _columns(asked: Subject, frame: _Same[features.Skeleton]) -> features.Columns:
     sizes = templates.topology(asked)[1] if asked.family else None

@@ -9,7 +9,7 @@ and five (:mod:`characterize.growth`), so that another number of layers needs no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from characterize.subjects import Subject, subject
 VARIANTS: Final = 16  # templates of one topology that the store keeps
 SHIPPED_BATCHES: Final = (1, 8)
 SEEDS: Final = (4, 5)  # layers: three are alike where the first and the last are others
+MISSED: Final = 4096  # sizes without a template that are remembered
 _SUFFIX: Final = ".json.zz"
 
 
@@ -42,6 +43,7 @@ class _Templates:
 
     def __init__(self) -> None:
         self._graphs: dict[str, list[Graph]] = {}
+        self._absent: dict[Hashable, set[str]] = {}  # no template is at hand; until one of these is
         self._lock = threading.Lock()
 
     def get(self, asked: Subject, keep: store.Store | None) -> Graph:
@@ -61,10 +63,13 @@ class _Templates:
         """A template that holds at the subject's sizes, from wherever one is kept."""
         key, sizes = topology(asked)
         graph = self._known(key, sizes)
-        if graph is None:
+        place = (folder(), key, tuple(sizes.items()))
+        if graph is None and (keep is not None or place not in self._absent):
             graph = _grown(asked, lambda seed: self.at_hand(seed, keep)) or _kept(key, sizes, keep)
             if graph is not None:
                 self._add(key, graph)
+            else:
+                self._miss(place, {key, *(topology(seed)[0] for seed in seeds(asked))})
         return graph
 
     def _known(self, key: str, sizes: Mapping[str, int]) -> Graph | None:
@@ -75,6 +80,14 @@ class _Templates:
     def _add(self, key: str, graph: Graph) -> None:
         with self._lock:
             self._graphs.setdefault(key, []).append(graph)
+            self._absent = {place: at for place, at in self._absent.items() if key not in at}
+
+    def _miss(self, place: Hashable, until: set[str]) -> None:
+        """Remember that nothing holds at ``place`` until a template of ``until`` comes to hand."""
+        with self._lock:
+            if len(self._absent) >= MISSED:
+                self._absent.clear()
+            self._absent[place] = until
 
 
 _TEMPLATES = _Templates()

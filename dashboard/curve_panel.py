@@ -17,6 +17,7 @@ from dashboard import (
     curves,
     links,
     panels,
+    preparing,
     queries,
     readable,
     state,
@@ -55,12 +56,19 @@ def outdated(key: str) -> bool:
 def look_ahead(*requests: Request) -> None:
     """Answer ``requests`` at every stop of the slider that was moved last, in one go each."""
     for request in requests:
-        _ahead(request, str(st.session_state.get(MOVED, "")))
+        _ahead(request, _moved())
+        preparing.ahead(request.network, _moved())
 
 
 def look_along(request: Request) -> None:
     """Evaluate the curve that :func:`panel` is about to draw, so that one evaluation answers both."""
     _ahead(request, _drawn_for(request.network))
+    preparing.ahead(request.network, _moved())
+
+
+def _moved() -> str:
+    """The parameter whose slider was moved last."""
+    return str(st.session_state.get(MOVED, ""))
 
 
 def _ahead(request: Request, name: str) -> None:
@@ -76,10 +84,10 @@ def _options(network: Network) -> tuple[str, ...]:
 def _drawn_for(network: Network | None) -> str:
     """The parameter of the curve: the one chosen, else the one moved last, else the first size."""
     options = _options(network) if network else ()
-    chosen, moved = st.session_state.get(OF, AUTO), st.session_state.get(MOVED)
+    chosen, moved = st.session_state.get(OF, AUTO), _moved()
     if chosen in options:
         return str(chosen)
-    return str(moved) if moved in options else next(iter(options), "")
+    return moved if moved in options else next(iter(options), "")
 
 
 @st.fragment(key=FRAGMENT)

@@ -75,3 +75,24 @@ def test_templates_ship_for_every_family_and_nothing_else():
     expected = {templates.shipped_name(asked) for asked in templates.shipping()}
     assert {asked.family for asked in templates.shipping()} == set(FAMILIES)
     assert {file.name for file in templates.folder().glob("*")} == expected
+
+
+def test_what_no_template_holds_for_is_looked_for_once_until_one_comes_to_hand(monkeypatch):
+    # one channel broadcasts, so what ships does not hold for it: neither at 7 layers nor at 4 and 5
+    monkeypatch.setattr(templates, "_TEMPLATES", templates._Templates())
+    looked_in = []
+    kept = templates._kept
+
+    def looked(key, *rest):
+        looked_in.append(key)
+        return kept(key, *rest)
+
+    monkeypatch.setattr(templates, "_kept", looked)
+    deep = session.subject("conv2d_stack", {"layers": 7, "channels": 1}, 1)
+    assert templates.at_hand(deep) is None
+    assert len(looked_in) == 2  # of the network itself, and of four layers: five would not help
+    assert templates.at_hand(deep) is None
+    assert len(looked_in) == 2
+    for layers in (4, 5):
+        templates.template(session.subject("conv2d_stack", {"layers": layers, "channels": 1}, 1))
+    assert templates.at_hand(deep) is not None  # it follows from them
