@@ -7,6 +7,7 @@ describe themselves, so a new family has its sliders without a line here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +48,12 @@ class Comparison:
     devices: tuple[str, ...]
     baseline: str | None
     focus: str  # a name, or AUTO for the fastest
+
+
+def run_again(*fragments: str) -> None:
+    """Leave a callback so that only these fragments run; returns if the page has none of them yet."""
+    with suppress(StreamlitAPIException):
+        st.rerun(list(fragments))
 
 
 # What is chosen now
@@ -225,10 +232,8 @@ class Controls:
         self._rerun()
 
     def _rerun(self) -> None:
-        try:
-            st.rerun(self._fragment)
-        except StreamlitAPIException:  # the page shows no results yet
-            st.rerun()
+        run_again(self._fragment)
+        st.rerun()
 
     def _device(self, label: str, names: list[str], key: str, auto: str, sentence: str) -> None:
         known, options = queries.devices(), [AUTO, *names]

@@ -7,13 +7,11 @@ what changes into the places left for it, and what is looked at now and then wai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.errors import StreamlitAPIException
 
 from characterize.errors import CharacterizeError
 from dashboard import (
@@ -162,14 +160,10 @@ def choose(label: str, options: Sequence[str] | dict[str, Any], key: str, meanin
         required=True,
         key=key,
         bind=controls.BOUND,
-        on_change=again,
+        on_change=controls.run_again,
+        args=(RESULTS,),
         help=meaning,
     )
-
-
-def again() -> None:
-    with suppress(StreamlitAPIException):  # where the page shows no results yet
-        st.rerun(RESULTS)
 
 
 @st.fragment(key=RESULTS)

@@ -8,13 +8,12 @@ popovers, and is made when they are opened.
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.errors import StreamlitAPIException
 
 from characterize.errors import CharacterizeError
 from dashboard import (
@@ -182,8 +181,7 @@ def results(at: Places) -> None:
 def moved(key: str) -> None:
     """A slider of the network was moved: its fragment runs again, and the curve if it must."""
     if curve_panel.outdated(key) and st.session_state.get(SHOW, CURVE) == CURVE:
-        with suppress(StreamlitAPIException):  # where the page shows no curve yet
-            st.rerun([RESULTS, curve_panel.FRAGMENT])
+        controls.run_again(RESULTS, curve_panel.FRAGMENT)
 
 
 def say(found: Found) -> None:
