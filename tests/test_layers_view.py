@@ -32,6 +32,22 @@ def test_a_tab_is_made_when_it_is_open_and_explains_a_kernel(no_caches, tab):
     assert "Formula:" in words(app)
 
 
+@pytest.mark.parametrize(
+    ("said", "tab"),
+    [
+        ({"layers.kernel": "pool (2)"}, "Graph"),  # as links were when the graph came first
+        ({"layers.open": "encoder"}, "Graph"),
+        ({"layers.kernel": "pool (2)", "layers.show": "Table"}, "Table"),
+        ({}, "Dearest kernels"),
+    ],
+)
+def test_a_link_to_a_kernel_opens_where_the_kernel_is_shown(no_caches, said, tab):
+    app = layers(model="unet", **said)
+    assert app.session_state["layers.show"] == tab
+    if "layers.kernel" in said:
+        assert app.selectbox(key="layers.kernel").value == said["layers.kernel"]
+
+
 def test_what_fusion_saves_is_a_tab(no_caches):
     app = layers(**{"layers.show": "What fusion saves"})
     table = app.dataframe[0].value

@@ -144,10 +144,18 @@ def places() -> Places:
             "layers.roofline",
         )
     st.subheader("Kernel by kernel", anchor="kernels")
+    follow_older_links()
     titles = (DEAREST, DRAWN, LISTED, FUSION)
     tabs = st.tabs(titles, key=SHOW, on_change="rerun", bind=controls.BOUND)
     shown = {title: tab for title, tab in zip(titles, tabs, strict=True) if tab.open}
     return Places(messages, figures, beside, modules, roofline, shown)
+
+
+def follow_older_links() -> None:
+    """A link to a kernel, or to opened modules, that names no tab is from when the graph came first."""
+    asked, tab = {KERNEL, OPENED} & set(st.query_params), SHOW in st.query_params
+    if asked and not tab and SHOW not in st.session_state:
+        links.bind(SHOW, DRAWN)
 
 
 def choose(label: str, options: Sequence[str] | dict[str, Any], key: str, meaning: str) -> None:
