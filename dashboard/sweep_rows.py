@@ -53,6 +53,7 @@ _STEPS: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 FRONTIER_SIZE: Final = 110  # square pixels of a mark
 SAMPLE_SIZE: Final = 16
 SUGGESTED: Final = 2  # axes that get a range before anybody asks
+_LISTED: Final = 3  # values of an axis that are named one by one
 RUN: Final = ("batch", "precision", "stack")  # what a configuration has beside its parameters
 
 
@@ -372,10 +373,29 @@ def suggestions(family: Family) -> dict[str, str]:
 
 def several(description: Mapping[str, Any]) -> list[str]:
     """The axes of a kept sweep that have more than one value, those with most values first."""
-    axes: dict[str, Sequence[Any]] = dict(description.get("axes", {}))
-    axes |= {"precision": description.get("precisions", ()), "stack": description.get("stacks", ())}
+    axes = _axes(description)
     found = [name for name, values in axes.items() if len(values) > 1]
     return sorted(found, key=lambda name: -len(axes[name]))
+
+
+def _axes(description: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    run = {"precision": description.get("precisions", ()), "stack": description.get("stacks", ())}
+    return {**description.get("axes", {}), **run}
+
+
+def extent(description: Mapping[str, Any], devices: int) -> str:
+    """How far each axis of a kept sweep goes, and on how many devices."""
+    axes = _axes(description)
+    parts = [f"{name.replace('_', ' ')} {_span(axes[name])}" for name in several(description)]
+    return " · ".join([*parts, f"{devices} device{'s' * (devices != 1)}"])
+
+
+def _span(values: Sequence[Any]) -> str:
+    if len(values) <= _LISTED:
+        return ", ".join(map(str, values))
+    if all(isinstance(value, int | float) for value in values):
+        return f"{min(values)} to {max(values)}"
+    return f"{values[0]} and {len(values) - 1} more"
 
 
 def whole(row: Mapping[str, Any], description: Mapping[str, Any]) -> dict[str, Any]:

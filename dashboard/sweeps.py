@@ -43,10 +43,11 @@ def kept() -> dict[str, Kept]:
 
 
 def label(sweep: Kept) -> str:
-    """What a sweep is of, how large it is, and whether it is whole."""
-    count = sweep.configurations * len(sweep.hardware)
+    """What a sweep is of, how large it is and whether it is whole; first what tells it from others."""
+    count = si(sweep.configurations * len(sweep.hardware), "")
     unfinished = "" if sweep.complete else ", unfinished"
-    return f"{sweep.title} · {si(count, '')} rows on {len(sweep.hardware)} devices{unfinished}"
+    axes = ", ".join(name.replace("_", " ") for name in sweep_rows.several(sweep.description))
+    return f"{sweep.family or 'models'}, {count} rows{unfinished}: {axes or 'one configuration'}"
 
 
 def rows(sweep: Kept) -> questions.Rows:

@@ -1,5 +1,6 @@
 """Sweep: stops, frames and charts are pure; then the view by AppTest, on a small sweep of its own."""
 
+import dataclasses
 import io
 import json
 import math
@@ -43,6 +44,30 @@ def test_stops_span_the_values_and_end_with_anything():
     assert found["1.5 ms"] == 1.5e-3
     assert found["any"] == math.inf
     assert sweep_rows.stops(0.0, 0.0, "s") == {"any": math.inf}
+
+
+# which sweep
+
+
+def test_a_sweep_is_told_from_others_by_what_comes_first_of_its_name(small):
+    assert sweeps.label(small) == "mlp, 12 rows: width, batch"  # 3 widths · 2 batches · 2 devices
+    cut_off = dataclasses.replace(small, complete=False)
+    assert sweeps.label(cut_off) == "mlp, 12 rows, unfinished: width, batch"
+
+
+@pytest.mark.parametrize(
+    ("axes", "devices", "said"),
+    [
+        ({"layers": [1, 2, 3, 4], "batch": [8, 1], "bias": [True]}, 2,
+         "layers 1 to 4 · batch 8, 1 · 2 devices"),
+        ({"width": [1], "input_size": [32, 64, 128]}, 1, "input size 32, 64, 128 · 1 device"),
+        ({"model": ["a", "b", "c", "d"]}, 3, "model a and 3 more · 3 devices"),
+        ({}, 1, "1 device"),
+    ],
+)  # fmt: skip
+def test_the_extent_of_a_sweep_is_said_axis_by_axis(axes, devices, said):
+    described = {"axes": axes, "precisions": ["auto"], "stacks": ["compiled"]}
+    assert sweep_rows.extent(described, devices) == said
 
 
 # frames and charts

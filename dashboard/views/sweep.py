@@ -342,7 +342,9 @@ if everything:
         format_func=lambda key: sweeps.label(everything[key]),
         help="Every sweep that was run here or on the command line is kept beside the store.",
     )
-    answer(everything[st.session_state[CHOSEN]])
+    chosen = everything[st.session_state[CHOSEN]]
+    st.caption(sweep_rows.extent(chosen.description, len(chosen.hardware)))
+    answer(chosen)
 else:
     st.info(
         "No sweep yet. Choose ranges above and run one, or use the command line: "
