@@ -29,6 +29,7 @@ from dashboard.encodings import (
 )
 
 ROW_STEP: Final = 30  # pixels a device: a mark and its label, also under a thumb
+KEY_HEIGHT: Final = 22  # pixels, with what is said beside it in their middle
 RATIO: Final = "×"
 BAND_OPACITY: Final = 0.32
 PATH_OPACITY: Final = 0.75
@@ -230,7 +231,8 @@ def key(rows: pd.DataFrame) -> ChartType:
         rows: one row an architecture with ``architecture``, ``label`` and ``place`` (0, 1, ...).
     """
     base = alt.Chart(rows).encode(
-        x=alt.X("place:Q", axis=None, scale=alt.Scale(domain=[-0.1, 4], nice=False))
+        x=alt.X("place:Q", axis=None, scale=alt.Scale(domain=[-0.1, 4], nice=False)),
+        y=alt.value(KEY_HEIGHT / 2),
     )
     marks = base.mark_point(filled=True, size=110, opacity=1.0).encode(
         color=colour("architecture", ()), shape=shape()
@@ -238,7 +240,9 @@ def key(rows: pd.DataFrame) -> ChartType:
     names = base.mark_text(align="left", dx=10, fontSize=13).encode(
         text="label:N", color=reference()
     )
-    return alt.layer(marks, names).properties(height=22, padding=0).configure_view(stroke=None)
+    return (
+        alt.layer(marks, names).properties(height=KEY_HEIGHT, padding=0).configure_view(stroke=None)
+    )
 
 
 def places(rows: pd.DataFrame) -> ChartType:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from characterize.units import GIGA, MEGA, MICRO
-from dashboard import layer_beside, palette
+from dashboard import layer_beside, letters, palette
 from dashboard.kernel_layout import Layout, Point, layout
 from dashboard.module_tree import Group, joined
 from dashboard.readable import Columns, Pinned, change, length, number, row
@@ -145,7 +145,7 @@ def by_module(
         for name in dict.fromkeys(shown.values())
     }
     order = {name: place for place, name in enumerate(sorted(ends, key=lambda name: name == rest))}
-    whole = sum(totals.values()) or 1.0
+    whole, room = sum(totals.values()) or 1.0, 1.16 * max(ends.values())
     last = dict(sorted(parts, key=_bound_order))
     bars: list[dict[str, Any]] = [
         {
@@ -162,22 +162,29 @@ def by_module(
             "end_text": f"{sums[name] / whole:.0%}" if last[name] == bound else "",
             "said": f"{name}, bound by {bound}: {number(sum(values), unit)} of "
             f"{number(sums[name], unit)}, {sums[name] / whole:.0%} of the network",
-            "room": 1.16 * max(ends.values()),
+            "room": room,
         }
         for (name, bound), values in parts.items()
     ]
+    lettered = {
+        name: letters.joined(
+            [pin.letter for pin, _ in before],
+            letters.along([each.get(name) for _, each in before], 0.0, room, log=False),
+        )
+        for name in ends
+    }
     ghosts: list[dict[str, Any]] = [
         {
             "label": name,
             "order": order[name],
             "bound_order": 0,
             "pinned": value,
-            "letter": pin.letter,
+            "letter": lettered[name][index],
             "pin": f"{pin.letter} “{pin.name}”",
             "pinned_text": number(value, unit),
             "change_text": change(sums.get(name, 0.0), value),
         }
-        for pin, theirs in before
+        for index, (pin, theirs) in enumerate(before)
         for name, value in theirs.items()
     ]
     rows = [*bars, *ghosts]

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from characterize.units import PREFIXES, si
-from dashboard import palette
+from dashboard import letters, palette
 
 Columns = Mapping[str, Sequence[Any]]
 """A table by column; all columns are of one length."""
@@ -194,14 +194,15 @@ def by_device(
     now["pinned_text"] = [number(value, quantity.unit) for value in before]
     for name in PIN_COLUMNS:
         now[name] = [None] * len(before)
-    for pin in pinned:
+    theirs = [_values(rows, quantity, pin.rows) for pin in pinned]
+    lettered = _letters(now, pinned, theirs) if pinned else []
+    for pin, values, letter in zip(pinned, theirs, lettered, strict=True):
         shown = _device_marks(rows, quantity, titles)
-        values = _values(rows, quantity, pin.rows)
         count = len(values)
         shown |= {name: [None] * count for name in ("value", "low", "high", "one", "before")}
         shown |= {
             "pinned": values,
-            "letter": [pin.letter] * count,
+            "letter": letter,
             "pin": [f"{pin.letter} · {pin.name}"] * count,
             "change_text": list(map(change, now["value"], values)),
             "pinned_text": [number(value, quantity.unit) for value in values],
@@ -212,6 +213,21 @@ def by_device(
         ]
         now = {name: [*now[name], *shown[name]] for name in now}
     return now
+
+
+def _letters(
+    now: Columns, pinned: Sequence[Pinned], values: Sequence[Sequence[float | None]]
+) -> list[list[str]]:
+    """What is written at the marks of each pin, a device after another."""
+    marks = [
+        mark for each in (now["low"], now["high"], *values) for mark in each if mark and mark > 0
+    ]
+    low, high = min(marks, default=0.0), max(marks, default=0.0)
+    log = spread(marks) != "even"
+    places = [letters.along(each, low if log else 0.0, high, log=log) for each in values]
+    names = [pin.letter for pin in pinned]
+    rows = [letters.joined(names, row) for row in zip(*places, strict=True)]
+    return [list(each) for each in zip(*rows, strict=True)] or [[] for _ in pinned]
 
 
 def _device_marks(

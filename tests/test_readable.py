@@ -1,6 +1,7 @@
 """Rows made readable: labels, units, changes, and the frames of the charts."""
 
 import doctest
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 from hypothesis import strategies as st
 
-from dashboard import kernel_bars, readable, tables
+from dashboard import kernel_bars, letters, readable, tables
 from tests.dashboard_support import KERNELS, ROWS
 
 
@@ -84,11 +85,64 @@ def test_the_pinned_value_is_that_of_the_same_device():
     )
     assert frame["device"] == 2 * ["a_cpu", "A GPU", "a_kpu"]  # and the pin's marks after them
     assert frame["pinned"] == [None, None, None, 5e-3, 2e-4, None]
-    assert frame["letter"] == [None, None, None, "A", "A", "A"]
+    assert frame["letter"] == [None, None, None, "A", "A", ""]
     assert frame["before"][:3] == [5e-3, 2e-4, None]  # the KPU was not pinned
     # 10 ms against 5 ms, 0.1 ms against 0.2 ms
     assert frame["change_text"] == 2 * ["+100 %", "−50 %", "–"]
     assert frame["range_text"][0] == "5 ms to 20 ms"
+
+
+@pytest.mark.parametrize(
+    ("places", "written"),
+    [
+        ([0.2, 0.9, 0.5], ["A", "B", "C"]),
+        # a letter takes 0.045: two at 0.04 run into each other, two at 0.05 do not
+        ([0.54, 0.50, 0.9], ["", "B, A", "C"]),
+        ([0.50, 0.55, 0.9], ["A", "B", "C"]),
+        ([0.5, 0.5, 0.5], ["", "A, B, C", ""]),
+        # "A, B" is 0.12 wide: half of it and half a letter, 0.0825, reach what lies at 0.57
+        ([0.50, 0.50, 0.57], ["", "A, B, C", ""]),
+        ([0.50, 0.50, 0.59], ["A, B", "", "C"]),
+        ([math.nan, 0.1, math.nan], ["", "B", ""]),
+        ([math.nan] * 3, ["", "", ""]),
+    ],
+)
+def test_letters_that_would_run_into_each_other_are_joined(places, written):
+    assert letters.joined(["A", "B", "C"], places) == written
+
+
+@given(some.lists(some.floats(0.0, 1.0) | some.just(math.nan), max_size=8))
+def test_every_drawn_mark_has_its_letter_once_and_no_two_texts_touch(places):
+    names = [chr(ord("A") + index) for index in range(len(places))]
+    texts = letters.joined(names, places)
+    written = sorted(name for text in texts if text for name in text.split(", "))
+    assert written == [n for n, place in zip(names, places, strict=True) if not math.isnan(place)]
+    shown = sorted(
+        (place, text.count(",") + 1) for place, text in zip(places, texts, strict=True) if text
+    )
+    for (left, before), (right, after) in itertools.pairwise(shown):
+        wide = [letters.LETTER * n + letters.COMMA * (n - 1) for n in (before, after)]
+        assert right - left >= sum(wide) / 2
+
+
+def test_places_along_an_axis_are_those_of_its_scale():
+    assert letters.along([0.0, 5.0, None], 0.0, 10.0, log=False)[:2] == [0.0, 0.5]
+    places = letters.along([1e-3, 1e-2, 0.0, None], 1e-3, 1e-1, log=True)
+    assert places[:2] == pytest.approx([0.0, 0.5])
+    assert all(map(math.isnan, places[2:]))
+    assert letters.along([3.0, None], 3.0, 3.0, log=True)[0] == 0.0  # all values are equal
+
+
+def test_pins_of_equal_values_share_a_mark_s_letters():
+    slow: dict[str, list[Any]] = {"hardware": ["a_cpu", "a_gpu"], "latency_s": [5e-3, 1e-5]}
+    fast: dict[str, list[Any]] = {"hardware": ["a_cpu", "a_gpu"], "latency_s": [5e-3, 1e-3]}
+    frame = readable.by_device(
+        ROWS,
+        readable.LATENCY,
+        {},
+        [readable.Pinned("A", "slow", slow), readable.Pinned("B", "fast", fast)],
+    )
+    assert frame["letter"][3:] == ["A, B", "A", "", "", "B", ""]  # devices of A, then of B
 
 
 def test_kernels_that_do_the_same_share_a_bar_and_the_shares_add_up():
