@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from dashboard.encodings import Spread
 from dashboard.readable import (
     ENERGY,
     LATENCY,
@@ -102,18 +103,23 @@ def _factor(value: float, best: float, quantity: Quantity) -> str:
     return f"{max(value / best, best / value):.3g}× from the best"
 
 
-def apart(frame: Columns, ends: Mapping[str, str]) -> list[tuple[str, dict[str, list[Any]]]]:
+def apart(
+    frame: Columns, ends: Mapping[str, str], spread: Spread = "even"
+) -> list[tuple[str, dict[str, list[Any]]]]:
     """A frame apart by network, for small charts on common axes.
 
     Args:
         frame: of :func:`cells` or :func:`frontier`.
         ends: new columns that hold, in every row, how far all networks reach: the lowest value above
             0 for a name that ends in ``low``, the highest otherwise, of the column that is named.
+        spread: of a logarithmic axis the whole decade is said that it reaches to, so that a chart stays
+            the same while the values of others move within theirs.
     """
     reach: dict[str, float] = {}
     for name, column in ends.items():
         values = [value for value in frame.get(column, ()) if value > 0]
-        reach[name] = (min if name.endswith("low") else max)(values, default=math.nan)
+        end = (min if name.endswith("low") else max)(values, default=math.nan)
+        reach[name] = end if spread == "even" else _decade(end, up=not name.endswith("low"))
     found = []
     for network in dict.fromkeys(frame.get("network", ())):
         places = [i for i, each in enumerate(frame["network"]) if each == network]
@@ -122,6 +128,15 @@ def apart(frame: Columns, ends: Mapping[str, str]) -> list[tuple[str, dict[str, 
     return found
 
 
+def _decade(value: float, *, up: bool) -> float:
+    """A value just inside the end of the decade that ``value`` is in; of an axis it makes whole ones."""
+    if not 0 < value < math.inf:
+        return value
+    end = (math.ceil if up else math.floor)(math.log10(value))
+    return float(f"1e{end}") * (_INSIDE if up else 1 / _INSIDE)
+
+
+_INSIDE: Final = 0.98  # of the end of a decade: a rounding error must not make the axis one longer
 VALUE_ENDS: Final = MappingProxyType({"axis_low": "low", "axis_high": "high"})
 FRONTIER_ENDS: Final = MappingProxyType(
     {f"{name}_{end}": name for name in ("latency", "energy") for end in ("low", "high")}

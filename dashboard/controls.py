@@ -109,13 +109,13 @@ class Controls:
     """The controls of one view, which rerun only what depends on them.
 
     Args:
-        fragment: the key of the fragment that shows the results, and that makes the sliders that are
-            moved most itself (:meth:`sizes`). Other controls rerun it alone.
+        fragments: keys of the fragments that show the results, the first the one that makes the sliders
+            that are moved most itself (:meth:`sizes`). Other controls rerun these alone.
         moved: called with the key of a control of the network when it is moved.
     """
 
-    def __init__(self, fragment: str, moved: Callable[[str], None] | None = None) -> None:
-        self._fragment = fragment
+    def __init__(self, *fragments: str, moved: Callable[[str], None] | None = None) -> None:
+        self._fragments = fragments
         self._moved = moved
         self.model = ""
         self._parameters: tuple[Parameter, ...] = ()
@@ -232,7 +232,7 @@ class Controls:
         self._rerun()
 
     def _rerun(self) -> None:
-        run_again(self._fragment)
+        run_again(*self._fragments)
         st.rerun()
 
     def _device(self, label: str, names: list[str], key: str, auto: str, sentence: str) -> None:

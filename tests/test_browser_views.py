@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.screenshots import settled
-from tests.browser_support import rows_in, saved
+from tests.browser_support import rows_in, saved, slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -45,6 +45,36 @@ def test_a_comparison_of_three_networks_on_eight_devices_is_shared_as_a_link(vis
     texts = [drawn(each) for each in (page, other)]
     assert texts[0] == texts[1]
     assert sum(text.endswith("J") and "★" in text for text in texts[0]) == 3  # a best one a network
+
+
+def axis_of(chart):
+    """What is written at the axis of a small chart: its texts with a unit."""
+    return sorted(text for text in chart.locator("text").all_text_contents() if text[:1].isdigit())
+
+
+def test_only_the_charts_of_the_network_that_moves_are_drawn_again(visit):
+    page = visit("/compare?compare.network=current&compare.network=resnet")
+    current, resnet = (page.locator("svg.marks").nth(index) for index in (2, 3))
+    told = page.get_by_text("Best latency: ")
+    before, axis = told.inner_text(), axis_of(resnet)
+    page.evaluate(
+        """() => {
+            window.changes = 0;
+            const charts = document.querySelectorAll('[data-testid=stVegaLiteChart]');
+            new MutationObserver(records => { window.changes += records.length; }).observe(
+                charts[3], {subtree: true, childList: true, attributes: true});
+        }"""
+    )
+    thumb = slider(page, "Channels")
+    thumb.press("ArrowRight")
+    expect(told).not_to_have_text(before)
+    settled(page)
+    assert page.evaluate("() => window.changes") == 0  # nothing of ResNet has changed
+    assert axis_of(resnet) == axis == axis_of(current)
+    thumb.press("End")  # 4096 channels are slower than ResNet: the common axis is another
+    expect(resnet.get_by_text("100s", exact=True)).to_be_visible()
+    settled(page)
+    assert axis_of(resnet) == axis_of(current) != axis
 
 
 def test_an_edited_bandwidth_moves_speedups_and_the_saved_profile_can_be_loaded_again(

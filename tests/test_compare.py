@@ -106,6 +106,28 @@ def test_small_charts_share_their_axis():
         assert len(part["device"]) == 3
 
 
+def ends_with(**first):
+    """The ends of common axes, and what is drawn of the second network, where the first has these."""
+    entries = [Entry("first", {**FIRST.rows, **first}), SECOND]
+    cells = compare_rows.cells(entries, QUANTITIES["Latency"], TITLES, ORDER)
+    parts = dict(compare_rows.apart(cells, compare_rows.VALUE_ENDS, "decades"))
+    return parts["second"]["axis_low"][0], parts["second"]["axis_high"][0], parts["second"]
+
+
+def test_a_logarithmic_axis_reaches_to_whole_decades_so_that_others_stay_as_they_are():
+    low, high, drawn = ends_with()
+    # from 50 us to 20 ms: just inside of 10 us and 100 ms, which Vega rounds to these
+    assert 1e-5 < low < 1.1e-5
+    assert 0.9e-1 < high < 1e-1
+    faster = {"latency_low_s": [2e-5, 4e-5, 1e-3], "latency_high_s": [9e-2, 2e-4, 4e-3]}
+    assert ends_with(**faster)[2] == drawn  # within the same decades
+    far = ends_with(latency_high_s=[2e-1, 2e-4, 4e-3])
+    assert (far[0], 0.9 < far[1] < 1.0) == (low, True)
+    # and what lies on the end of a decade makes no other one
+    edge = ends_with(latency_low_s=[1e-5, 1e-4, 1e-3], latency_high_s=[1e-1, 2e-4, 4e-3])
+    assert edge[2] == drawn
+
+
 def test_a_parameter_that_others_lack_is_empty():
     table = compare_rows.together([FIRST, SECOND])
     assert table["network"] == ["first"] * 3 + ["second"] * 3

@@ -2,13 +2,16 @@
 
 As in Tune, what stays the same when a slider moves is made once, by the script; one fragment writes
 what changes into the places left for it. The heatmap is always there; beside it one thing at a time.
+The charts of networks that the controls do not move are another fragment, which runs when the axes
+that all share become others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -30,13 +33,16 @@ from dashboard import (
     tables,
 )
 from dashboard.compare_rows import QUANTITIES, Entry
+from dashboard.encodings import Spread
+from dashboard.pins import Pin
 from dashboard.queries import Request
 from dashboard.readable import LATENCY, Columns, Quantity
 
-RESULTS = "compare"
+RESULTS, OTHERS = "compare", "compare.others"  # fragments
 HEATMAP = "compare.heatmap"
 OF, SIDE = "compare.of", "compare.beside"  # in the URL
 DEVICES, FRONTIER, TABLE = "By device", "Energy against latency", "All figures"
+LAST, DRAWN = "_compare_last", "_compare_drawn"
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class Places:
 
     messages: DeltaGenerator
     heatmap: DeltaGenerator
-    tabs: Mapping[str, DeltaGenerator]  # the open one
+    cards: Mapping[str, DeltaGenerator]  # of the open tab, by network
+    table: DeltaGenerator | None
 
 
 def places() -> Places:
@@ -64,13 +71,81 @@ def places() -> Places:
     panels.key_of_marks(())
     titles = (DEVICES, FRONTIER, TABLE)
     tabs = st.tabs(titles, key=SIDE, on_change="rerun", bind=controls.BOUND)
-    shown = {title: tab for title, tab in zip(titles, tabs, strict=True) if tab.open}
-    return Places(messages, heatmap, shown)
+    for title, tab in zip(titles, tabs, strict=True):
+        with tab:
+            if title != TABLE and tab.open:
+                return Places(messages, heatmap, cards(title), None)
+    return Places(messages, heatmap, {}, tabs[-1])
+
+
+def cards(title: str) -> dict[str, DeltaGenerator]:
+    """A card for each network, for charts that are written into it later."""
+    if title == FRONTIER:
+        st.caption(
+            "Left is fast, down is frugal. A line joins the devices that are worth having for a "
+            "network: nothing else is both faster and more frugal. Those off the line are always "
+            "beaten."
+        )
+    made = {}
+    with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
+        for name in st.session_state[line_up.CONTROL]:
+            with st.container(border=True, gap="xsmall"):
+                st.markdown(f"**{name}**")
+                made[name] = st.container()
+    return made
 
 
 def asked() -> Quantity:
     """What networks and devices are compared by."""
     return QUANTITIES.get(st.session_state.get(OF) or "", LATENCY)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is compared: the networks that can be computed, by what, on which devices."""
+
+    entries: list[Entry]
+    quantity: Quantity
+    devices: tuple[str, ...]
+
+    @cached_property
+    def cells(self) -> Columns:
+        """The frame of the heatmap and of the charts by device."""
+        return compare_rows.cells(self.entries, self.quantity, short_names(), self.devices)
+
+    def small(self, shown: str) -> Small:
+        """The small charts of what is looked at."""
+        if shown == FRONTIER:
+            points = compare_rows.frontier(self.entries, short_names(), self.devices)
+            return Small(shown, dict(compare_rows.apart(points, compare_rows.FRONTIER_ENDS)))
+        cells = self.cells
+        spread = readable.spread([*cells["low"], *cells["high"]])
+        ends = compare_rows.VALUE_ENDS
+        return Small(shown, dict(compare_rows.apart(cells, ends, spread)), spread, self.quantity)
+
+
+@dataclass(frozen=True)
+class Small:
+    """A chart a network: what of, the rows of each, and what the axes of all have in common."""
+
+    shown: str
+    rows: dict[str, Columns]
+    spread: Spread = "decades"
+    quantity: Quantity = LATENCY
+
+    @property
+    def others(self) -> Small:
+        """Without what the controls stand at."""
+        return replace(self, rows={n: r for n, r in self.rows.items() if n != line_up.LIVE_LABEL})
+
+
+def short_names() -> dict[str, str]:
+    return {name: device.short for name, device in queries.devices().items()}
+
+
+def looked_at() -> str:
+    """The open tab."""
+    return str(st.session_state.get(SIDE) or DEVICES)
 
 
 @st.fragment(key=RESULTS)
@@ -80,34 +155,74 @@ def results(at: Places) -> None:
     with at.messages:
         entries = answers(compared.devices, compared.baseline)
         if not entries:
+            st.session_state.pop(LAST, None)
             return
-    order = list(compared.devices)
-    titles = {name: device.short for name, device in queries.devices().items()}
-    quantity = asked()
-    cells = compare_rows.cells(entries, quantity, titles, order)
+    found = st.session_state[LAST] = Found(entries, asked(), compared.devices)
+    cells = found.cells
     with at.heatmap:
-        heatmap(cells, quantity, len(entries))
-    small: list[str] = []
-    for title, tab in at.tabs.items():
-        with tab:
-            if title == DEVICES:
-                small = multiples(cells, quantity)
-            elif title == FRONTIER:
-                small = frontiers(compare_rows.frontier(entries, titles, order))
-            else:
-                table(compare_rows.together(entries))
-    report(entries, [f"{compare_rows.takeaway(cells, quantity)}."], [HEATMAP, *small])
+        heatmap(cells, found.quantity, len(entries))
+    small = found.small(looked_at()) if at.cards else None
+    if small:
+        draw(small, [line_up.LIVE_LABEL], at)
+    if at.table:
+        with at.table:
+            table(compare_rows.together(entries))
+    keys = [key_of(small, name) for name in small.rows] if small else []
+    report(entries, [f"{compare_rows.takeaway(cells, found.quantity)}."], [HEATMAP, *keys])
+
+
+@st.fragment(key=OTHERS)
+def others(at: Places) -> None:
+    """The charts of all networks but the one that the controls move."""
+    found: Found | None = st.session_state.get(LAST)
+    st.session_state.pop(DRAWN, None)
+    if found is None or not at.cards:
+        return
+    st.session_state[DRAWN] = small = found.small(looked_at()).others
+    draw(small, [name for name in at.cards if name != line_up.LIVE_LABEL], at)
+
+
+def moved(key: str) -> None:
+    """A slider of the network was moved: its charts are drawn again, the others' if they must be."""
+    curve_panel.remember(key)
+    shown, compared, found = looked_at(), controls.chosen_comparison(), []
+    if shown == TABLE:
+        return
+    for pin, request in questions(compared.devices, compared.baseline):
+        with suppress(CharacterizeError):  # it is said by who asks for it to show it
+            ahead(pin, request)
+            found.append(Entry(pin.name, queries.answer(request).rows))
+    if found:
+        small = Found(found, asked(), compared.devices).small(shown)
+        if small.others != st.session_state.get(DRAWN):
+            controls.run_again(RESULTS, OTHERS)
+
+
+# The answer
+
+
+def questions(devices: tuple[str, ...], baseline: str | None) -> list[tuple[Pin, Request]]:
+    """What is asked of every network."""
+    return [
+        (pin, Request(pin.network, devices, baseline))
+        for pin in line_up.chosen(controls.chosen_network())
+    ]
+
+
+def ahead(pin: Pin, request: Request) -> None:
+    """Answer what the controls stand at for the whole slider that moves it."""
+    if pin.network == controls.chosen_network():
+        curve_panel.look_ahead(request)
 
 
 def answers(devices: tuple[str, ...], baseline: str | None) -> list[Entry]:
     """The rows of every network; one that cannot be computed says why, and the others are shown."""
-    found, current = [], controls.chosen_network()
-    for pin in line_up.chosen(current):
-        quick, request = queries.is_quick(pin.network), Request(pin.network, devices, baseline)
+    found = []
+    for pin, request in questions(devices, baseline):
+        quick = queries.is_quick(pin.network)
         try:
             with nullcontext() if quick else st.spinner(f"Tracing {pin.name}"):
-                if pin.network == current:
-                    curve_panel.look_ahead(request)
+                ahead(pin, request)
                 answer = queries.answer(request)
         except CharacterizeError as error:
             st.error(f"{pin.name}: {error}", icon=":material/error:")
@@ -147,47 +262,38 @@ def heatmap(cells: Columns, quantity: Quantity, networks: int) -> None:
     )
 
 
-def multiples(cells: Columns, quantity: Quantity) -> list[str]:
-    """A chart a network; returns the keys of the charts."""
-    keys = []
-    spread = readable.spread([*cells["low"], *cells["high"]])
-    for name, key, part in cards("multiple", compare_rows.apart(cells, compare_rows.VALUE_ENDS)):
-        keys.append(key)
+def key_of(small: Small, name: str) -> str:
+    """The key of a network's chart."""
+    kind = "frontier" if small.shown == FRONTIER else "multiple"
+    return f"compare.{kind}.{st.session_state[line_up.CONTROL].index(name)}"
+
+
+def draw(small: Small, names: Sequence[str], at: Places) -> None:
+    """The charts of some networks, in their cards."""
+    for name in names:
+        if name in at.cards:
+            with at.cards[name]:
+                chart(small, name)
+
+
+def chart(small: Small, name: str) -> None:
+    rows = small.rows.get(name)
+    if rows is None:
+        st.caption("Nothing of it can be shown.")
+    elif small.shown == FRONTIER:
+        alt_text = f"Energy against latency of {name}"
+        panels.draw(charts_compare.frontier, rows, key=key_of(small, name), alt_text=alt_text)
+        st.caption(compare_rows.frontier_takeaway(rows))
+    else:
         panels.draw(
             charts_compare.multiple,
-            part,
-            quantity.title,
-            quantity.unit,
-            spread=spread,
-            key=key,
-            alt_text=f"{quantity.title} of {name} by device",
+            rows,
+            small.quantity.title,
+            small.quantity.unit,
+            spread=small.spread,
+            key=key_of(small, name),
+            alt_text=f"{small.quantity.title} of {name} by device",
         )
-    return keys
-
-
-def frontiers(points: Columns) -> list[str]:
-    """Energy against latency, a chart a network; returns the keys of the charts."""
-    keys = []
-    st.caption(
-        "Left is fast, down is frugal. A line joins the devices that are worth having for a network: "
-        "nothing else is both faster and more frugal. Those off the line are always beaten."
-    )
-    parts = compare_rows.apart(points, compare_rows.FRONTIER_ENDS)
-    for name, key, part in cards("frontier", parts):
-        keys.append(key)
-        alt_text = f"Energy against latency of {name}"
-        panels.draw(charts_compare.frontier, part, key=key, alt_text=alt_text)
-        st.caption(compare_rows.frontier_takeaway(part))
-    return keys
-
-
-def cards(kind: str, parts: Sequence[tuple[str, Columns]]) -> Iterator[tuple[str, str, Columns]]:
-    """A card a network, while it is written into: its name, the key of its chart, its rows."""
-    with st.grid(3, min_column_width=panels.CARD_WIDTH, gap="small"):
-        for index, (name, part) in enumerate(parts):
-            with st.container(border=True, gap="xsmall"):
-                st.markdown(f"**{name}**")
-                yield name, f"compare.{kind}.{index}", part
 
 
 @st.fragment
@@ -207,7 +313,7 @@ def include_current() -> None:
 
 
 st.title("Which device, which network?", anchor=False)
-shared = controls.Controls(RESULTS, moved=curve_panel.remember)
+shared = controls.Controls(RESULTS, OTHERS, moved=moved)
 notes = state.begin("compare", (links.MODEL, links.DEVICES, links.BASELINE))
 notes += line_up.adopt()
 with st.sidebar:
@@ -247,4 +353,6 @@ elif not st.session_state[line_up.CONTROL]:
         icon=":material/account_tree:",
     )
 else:
-    results(places())
+    at = places()
+    results(at)
+    others(at)
