@@ -1,4 +1,4 @@
-"""Rare paths: kernels that libraries run unlike their neighbours, where projections miss by more.
+"""Where projections miss by more: kernels that libraries run unlike their neighbours, and slow hosts.
 
 A row is flagged where such kernels take at least :data:`SHARE` of the projected time, so that one
 odd classifier at the end of a network flags nothing. All of them are paths of GPU libraries, seen in
@@ -10,6 +10,9 @@ the residuals of published benchmarks (docs/validation.md); no other architectur
     odd channels                    channels that do not fill 16 bytes           eager, compiled
     grouped convolutions compiled   TorchInductor keeps NCHW around them         compiled
     group norm in NHWC              is copied to NCHW and back                   eager
+
+A row is also flagged where a GPU waits for its host more than it works: how fast that is, nobody
+says. Its 80 % interval is then at least a factor of 1.5 wide to either side (:data:`HOST`).
 
 An engine pads channels and builds kernels for the sizes that it is given, so most do not concern it.
 """
@@ -33,10 +36,17 @@ SHARE: Final = 0.05
 WIDER: Final = 1.3
 """Factor on the 80 % interval, in logarithms, of a flagged row (docs/validation.md)."""
 
+HOST: Final = 0.4
+"""Least half of the 80 % interval, in logarithms, where the host sets the pace: four of five rows that
+wait for it are within 0.30 on the H100 whose host was fitted, 0.38 with a run beside other work."""
+
+WAITS: Final = "waits for the host"
+
 Flags = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 _K = KernelKind
 _FAST_SIDE: Final = 7.0  # the largest depthwise kernel that cuDNN has a fast path for
+_HALF: Final = 0.5
 _INDEX: Final = 2.0**31
 _STEM_CHANNELS: Final = 4.0  # an image: libraries have kernels of their own for it
 _ALIGNED_BYTES: Final = 16.0  # what one vector load of a channels-last tensor takes
@@ -87,7 +97,7 @@ _PATHS: Final[MappingProxyType[str, tuple[tuple[Stack, ...], Callable[..., Mask]
     )
 )
 
-CODES: Final = tuple(_PATHS)
+CODES: Final = (*_PATHS, WAITS)
 """What a row can be flagged with; bit ``i`` of :func:`flags` stands for ``CODES[i]``."""
 
 TEXTS: Final = tuple(
@@ -106,25 +116,31 @@ def flags(
 ) -> Flags:
     """Which rare paths matter, ``[N]``: bit ``i`` is set where ``CODES[i]`` takes :data:`SHARE`."""
     latency = estimate.latency_s * columns.repeats
+    total = latency.sum(axis=0)
     found: Any = np.zeros(latency.shape[1], dtype=np.int8)
     if profile.architecture is not Architecture.GPU or profile.is_reference:
         return found
-    least = SHARE * latency.sum(axis=0)
+    least = SHARE * total
     for bit, (stacks, rare) in enumerate(_PATHS.values()):
         mask = rare(columns, precision) if stack in stacks else np.zeros((1, 1), dtype=np.bool_)
         if mask.any():
             whole = columns.flat(mask)
             found |= _matters(whole, latency, least).astype(np.int8) << bit
+    if stack in _LIBRARIES:
+        waiting = (estimate.overhead_s * columns.repeats).sum(axis=0) > _HALF * total
+        found |= waiting.astype(np.int8) << CODES.index(WAITS)
     return found
 
 
 def interval(band: tuple[float, float], flags: Flags) -> tuple[Array, Array]:
     """Factors on the latency of every row that give its 80 % interval, wider where it is flagged."""
-    flagged = flags > 0
-    if not flagged.any():
+    if not flags.any():
         return np.full(1, band[0]), np.full(1, band[1])
-    low, high = (np.where(flagged, factor**WIDER, factor) for factor in band)
-    return low, high
+    waits = (flags >> CODES.index(WAITS)) & 1 > 0
+    rare = flags & ((1 << len(_PATHS)) - 1) > 0
+    low, high = (np.where(rare, factor**WIDER, factor) for factor in band)
+    low = np.where(waits, np.minimum(low, np.exp(-HOST)), low)
+    return low, np.where(waits, np.maximum(high, np.exp(HOST)), high)
 
 
 def _matters(mask: Mask, latency: Array, least: Array) -> Mask:

@@ -37,7 +37,7 @@ _PER_SAMPLE = (
 )  # fmt: skip
 
 
-_WHOLE = ("grid", "extents", "lowerings")  # not by row
+_WHOLE = ("grid", "extents", "lowerings", "cast")  # not by row
 _WORTH_SPLITTING = 4096  # configurations from which two smaller evaluations cost less than one
 
 
@@ -123,6 +123,7 @@ class KernelColumns:
         None  # by row, lengths of the axes that it depends on, else 1
     )
     lowerings: Lowerings | None = field(default=None, repr=False, compare=False)
+    cast: bool = False  # fp16 is autocast whatever that costs, as it was where a network was timed
 
     @cached_property
     def _known(self) -> dict[Hashable, Any]:

@@ -255,7 +255,8 @@ class Kernels:
         self._of = lru_cache(maxsize=None)(self._columns)
 
     def _columns(self, stack: Stack) -> KernelColumns:
-        return features.columns(fusion.fuse(self._graph, stack)).kernels
+        # timed under autocast, even where it costs more than it saves
+        return replace(features.columns(fusion.fuse(self._graph, stack)).kernels, cast=True)
 
     def at(self, stack: Stack, batches: Sequence[float]) -> KernelColumns:
         """The kernels for a stack, one configuration a batch."""

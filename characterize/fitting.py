@@ -27,6 +27,7 @@ from characterize.hardware import (
     cpu_kernels,
     gpu,
     gpu_kernels,
+    host,
     parameters,
 )
 from characterize.hardware.record import SIGMAS_80_PERCENT
@@ -48,6 +49,7 @@ class Samples:
     starts: NDArray[np.int64]  # first row of each measurement
     measured_s: Array
     families: tuple[str, ...]
+    stack: Stack = Stack.COMPILED  # that all of them ran
 
     def some(self, wanted: NDArray[np.bool_]) -> Samples:
         """The measurements where ``wanted`` holds."""
@@ -56,7 +58,7 @@ class Samples:
         kept = segment[rows]
         starts = np.flatnonzero(np.r_[True, kept[1:] != kept[:-1]])
         names = tuple(name for name, keep in zip(self.families, wanted, strict=True) if keep)
-        return Samples(self.columns.rows(rows), starts, self.measured_s[wanted], names)
+        return Samples(self.columns.rows(rows), starts, self.measured_s[wanted], names, self.stack)
 
     @property
     def segment(self) -> NDArray[np.int64]:
@@ -122,7 +124,8 @@ def gather(
             launched = _launched(kernels, profile, Stack(row["stack"]), precision, row["batch"])
             found = (launched, float(row["latency_s"]), evidence.family_of(subject.model))
             parts.setdefault((table, precision), []).append(found)
-    return {key: stacked(found) for key, found in parts.items()}, left
+    stacks = {table: Stack(table.partition("_")[0]) for table, _ in parts}
+    return {key: stacked(found, stacks[key[0]]) for key, found in parts.items()}, left
 
 
 def _launched(
@@ -134,14 +137,16 @@ def _launched(
     return found
 
 
-def stacked(parts: Sequence[tuple[KernelColumns, float, str]]) -> Samples:
-    """Networks one after another: (launched kernels, measured seconds, family)."""
+def stacked(
+    parts: Sequence[tuple[KernelColumns, float, str]], stack: Stack = Stack.COMPILED
+) -> Samples:
+    """Networks one after another, run under a stack: (launched kernels, measured seconds, family)."""
     lengths = [len(columns.kind) for columns, _, _ in parts]
     arrays: dict[str, Any] = {
         "kind": np.concatenate([columns.kind for columns, _, _ in parts]),
     }
     for field in fields(KernelColumns):
-        if field.name not in ("kind", "lowerings", "grid"):
+        if field.name not in ("kind", "lowerings", "grid", "extents", "cast"):
             arrays[field.name] = np.concatenate(
                 [np.broadcast_to(getattr(c, field.name), (len(c.kind), 1)) for c, _, _ in parts]
             )
@@ -150,6 +155,7 @@ def stacked(parts: Sequence[tuple[KernelColumns, float, str]]) -> Samples:
         np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         np.array([seconds for _, seconds, _ in parts]),
         tuple(family for _, _, family in parts),
+        stack,
     )
 
 
@@ -178,7 +184,8 @@ def _gpu_predictor(samples: Samples, profile: Profile, precision: Precision) -> 
     energy, segment = gpu.energies(columns, profile, precision), samples.segment
     operations_j = np.add.reduceat((energy.operations_j * count)[:, 0], starts)
     bytes_j = np.add.reduceat((energy.bytes_j * count)[:, 0], starts)
-    launches, power = np.add.reduceat(count[:, 0], starts), gpu.DISPATCH_SHARPNESS
+    calls = host.calls(columns, samples.stack)
+    sent, power = np.add.reduceat((count * calls)[:, 0], starts), gpu.DISPATCH_SHARPNESS
 
     def predict(values: Mapping[str, float]) -> Array:
         full = gpu_kernels.kernel_times(columns, device, values)
@@ -188,7 +195,7 @@ def _gpu_predictor(samples: Samples, profile: Profile, precision: Precision) -> 
             every[which] = clock
             kernel = gpu_kernels.clocked(full, every[segment][:, None]).kernel_s
             busy = np.add.reduceat((kernel * count)[:, 0], starts)
-            step = (busy**power + (launches * values["dispatch"]) ** power) ** (1.0 / power)
+            step = (busy**power + (sent * values["dispatch"]) ** power) ** (1.0 / power)
             return step[which], busy[which]
 
         clock = clocks.sustained(clocks.Load(operations_j, bytes_j, seconds), budget, len(starts))

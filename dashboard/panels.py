@@ -234,7 +234,7 @@ def standing(row: Mapping[str, Any], title: str, summary: str, rows: Columns | N
     if row["fits"] is False or row["fits"] == False:  # noqa: E712 - numpy's False too
         parts.append(":material/warning: does not fit in its memory")
     if row["cautions"]:
-        parts.append(f":material/warning: {row['cautions']}: rare paths, where errors are larger")
+        parts.append(f":material/warning: {row['cautions']}: errors are larger")
     missing = 0 if rows is None else max(rows["uncounted"], default=0)
     if rows is not None and not missing:
         parts.append(":material/check_circle: every operator is counted (0 without a cost formula)")

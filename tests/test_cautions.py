@@ -9,10 +9,10 @@ from characterize.records import KernelKind, Precision, Stack
 from tests.test_hardware_models import kernels
 
 _K = KernelKind
-DENSE = {"kind": _K.CONVOLUTION, "macs": 1e9, "m": 1e4, "n": 64, "k": 576, "kernel_area": 9,
-         "kernel_extent": 3, "input_elements": 1e6, "output_elements": 1e6}  # fmt: skip
+DENSE = {"kind": _K.CONVOLUTION, "macs": 37e9, "m": 1e6, "n": 64, "k": 576, "kernel_area": 9,
+         "kernel_extent": 3, "input_elements": 64e6, "output_elements": 64e6}  # fmt: skip
 DEPTHWISE = {"kind": _K.DEPTHWISE_CONVOLUTION, "macs": 1e9, "m": 1e6, "n": 1, "k": 9, "groups": 64,
-             "kernel_area": 9, "kernel_extent": 3, "input_elements": 1e6, "output_elements": 1e6}  # fmt: skip
+             "kernel_area": 9, "kernel_extent": 3, "input_elements": 64e6, "output_elements": 64e6}  # fmt: skip
 
 
 def said(row, stack="compiled", device="nvidia_rtx_4090", precision="fp16"):
@@ -45,8 +45,8 @@ def said(row, stack="compiled", device="nvidia_rtx_4090", precision="fp16"):
         pytest.param(DENSE | {"kind": _K.GROUPED_CONVOLUTION, "groups": 2}, "compiled",
                      "grouped convolutions compiled", id="grouped"),
         pytest.param(DENSE | {"kind": _K.GROUPED_CONVOLUTION, "groups": 2}, "eager", "", id="grouped eager"),
-        pytest.param({"kind": _K.GROUP_NORM, "output_elements": 1e6}, "eager", "group norm in NHWC", id="group norm"),
-        pytest.param({"kind": _K.GROUP_NORM, "output_elements": 1e6}, "compiled", "", id="group norm compiled"),
+        pytest.param({"kind": _K.GROUP_NORM, "output_elements": 64e6}, "eager", "group norm in NHWC", id="group norm"),
+        pytest.param({"kind": _K.GROUP_NORM, "output_elements": 64e6}, "compiled", "", id="group norm compiled"),
     ],
 )  # fmt: skip
 def test_a_rare_path_has_its_code(row, stack, text):
@@ -103,7 +103,7 @@ def test_the_longest_side_of_a_kernel_is_kept():
     import torch
 
     module = torch.nn.Conv2d(16, 16, (1, 7), groups=16, padding=(0, 3))
-    columns = features.columns(ch.fuse(ch.trace(module, torch.empty(1, 16, 8, 8)))).kernels
+    columns = features.columns(ch.fuse(ch.trace(module, torch.empty(512, 16, 64, 64)))).kernels
     assert (columns.kernel_area.item(), columns.kernel_extent.item()) == (7, 7)
     flag = cautions.flags(
         columns, hardware.estimate(columns, hardware.load("nvidia_rtx_3090"), "fp16", "eager"),
@@ -122,7 +122,7 @@ def test_a_flagged_row_has_a_wider_interval():
     # 20 channels are flagged, 16 are not: ln(high / latency) is 1.3 times as wide
     even, odd = (
         session.project(
-            "conv2d_stack", {"channels": channels, "layers": 4}, batch=64, keep=False,
+            "conv2d_stack", {"channels": channels, "layers": 4}, batch=512, keep=False,
             hardware=["nvidia_rtx_4090"],
         ).iloc[0]
         for channels in (16, 20)
@@ -131,3 +131,32 @@ def test_a_flagged_row_has_a_wider_interval():
     for end in ("latency_low_s", "latency_high_s"):
         usual, wide = (np.log(row[end] / row["latency_s"]) for row in (even, odd))
         assert wide == pytest.approx(1.3 * usual)
+
+
+def test_a_gpu_that_waits_for_its_host_is_flagged_and_its_interval_is_wide():
+    # eight small convolutions at batch 1: microseconds each, and tens of them to send one
+    def row(batch, stack, device="nvidia_rtx_4090"):
+        return session.project(
+            "conv2d_stack", {"layers": 8}, batch=batch, stack=stack, keep=False, hardware=[device]
+        ).iloc[0]
+
+    for stack in ("eager", "compiled"):
+        small = row(1, stack)
+        assert small["cautions"] == "waits for the host"
+        assert small["latency_high_s"] / small["latency_s"] == pytest.approx(np.exp(0.4))
+        assert small["latency_low_s"] / small["latency_s"] == pytest.approx(np.exp(-0.4))
+        assert row(1024, stack)["cautions"] == ""
+    # an engine is replayed from a graph; a processor is its own host
+    assert row(1, "engine")["cautions"] == ""
+    assert row(1, "eager", "intel_i9_10940x")["cautions"] == ""
+
+
+def test_where_the_host_sets_the_pace_a_rare_path_is_not_narrower():
+    wide = (1 / 2.0, 2.0)  # ln 2 = 0.69 is more than 0.4
+    waits, rare = 1 << cautions.CODES.index(cautions.WAITS), 1
+    for flag, upper in ((0, 2.0), (rare, 2.0**1.3), (waits, 2.0), (rare | waits, 2.0**1.3)):
+        low, high = cautions.interval(wide, np.array([flag, waits], dtype=np.int8))
+        assert (low[0], high[0]) == pytest.approx((1 / upper, upper))
+    low, high = cautions.interval((0.9, 1.1), np.array([waits, 0], dtype=np.int8))
+    assert high.tolist() == pytest.approx([np.exp(0.4), 1.1])
+    assert low.tolist() == pytest.approx([np.exp(-0.4), 0.9])

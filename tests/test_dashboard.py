@@ -93,7 +93,7 @@ def test_a_rare_path_is_said_beside_the_figures_and_in_the_table(monkeypatch):
 
     monkeypatch.setattr(session, "answer", with_cautions)
     app = opened()
-    assert "odd channels: rare paths, where errors are larger" in words(app)
+    assert "odd channels: errors are larger" in words(app)
     assert set(app.dataframe[0].value["Cautions"]) == {"odd channels"}
 
 

@@ -92,7 +92,9 @@ def test_a_narrower_format_is_never_slower_and_never_dearer_an_operation(name):
 def test_overheads_fall_from_eager_to_compiled_to_engine():
     for profile in hardware.select(["all"]):
         eager, compiled, engine = (profile.kernel_overhead_s(stack) for stack in Stack)
-        assert eager >= compiled >= engine >= 0, profile.name
+        assert min(eager, compiled) >= engine >= 0, profile.name
+        # on a GPU the eager figure is of a pointwise kernel, of which most others are multiples
+        assert eager >= compiled or profile.architecture is Architecture.GPU, profile.name
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,9 @@ def test_a_sweep_is_its_projections_one_by_one():
                 assert row[name] == alone[name], name
     # nine channels do not fill sixteen bytes in fp16; three of an image are usual
     flagged = table[(table["channels"] == 9) & (table["layers"] == 3)]
-    assert set(flagged["cautions"]) == {"", "odd channels"}
-    assert set(table[table["channels"] == 8]["cautions"]) == {""}
+    waits = "waits for the host"  # networks so small that sending their kernels takes longer
+    assert set(flagged["cautions"]) == {"", f"odd channels; {waits}"}
+    assert set(table[table["channels"] == 8]["cautions"]) == {"", waits}
 
 
 def test_combinations_that_do_not_go_together_are_counted_with_their_reason():

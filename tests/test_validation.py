@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ def measurements(tmp_path):
     """Two rows of a family, one of a model that nobody has."""
     path = tmp_path / "measured.csv"
     rows = [
-        "resnet,64,4,fp16,eager,nhwc,nvidia_rtx_3090,0.004",
-        "resnet,64,8,fp16,eager,nchw,nvidia_rtx_3090,0.006",
+        "resnet,64,4,bf16,eager,nhwc,nvidia_rtx_3090,0.004",
+        "resnet,64,8,bf16,eager,nchw,nvidia_rtx_3090,0.006",
         "nonesuch,64,8,fp16,eager,nchw,nvidia_rtx_3090,0.006",
     ]
     path.write_text("\n".join([HEADER, *rows]))
@@ -61,7 +62,7 @@ def test_rows_are_projected_as_a_projection_does_and_unknown_models_are_listed(m
     assert found.left_out[0]["model"] == "nonesuch"
     assert "named 'nonesuch'" in found.left_out[0]["reason"]
     expected = session.project(
-        "resnet", {"input_size": 64}, batch=4, stack="eager", precision="fp16",
+        "resnet", {"input_size": 64}, batch=4, stack="eager", precision="bf16",
         hardware=["nvidia_rtx_3090"], keep=False,
     ).latency_s.item()  # fmt: skip
     # a template and a trace may tell kernels apart differently, which moves reuse a little
@@ -79,12 +80,30 @@ def test_a_batch_that_is_scaled_is_the_batch_that_is_traced(measurements):
     card = hardware.load("nvidia_rtx_3090")
     for batch in (2, 16):
         columns = kernels.at(Stack.COMPILED, [batch])
-        _, latency, _ = projection.totals(columns, card, Precision.FP16, Stack.COMPILED)
+        _, latency, _ = projection.totals(columns, card, Precision.BF16, Stack.COMPILED)
         expected = session.project(
-            "resnet", {"input_size": 64}, batch=batch, stack="compiled", precision="fp16",
+            "resnet", {"input_size": 64}, batch=batch, stack="compiled", precision="bf16",
             hardware=["nvidia_rtx_3090"], keep=False,
         ).latency_s.item()  # fmt: skip
         assert latency.item() == pytest.approx(expected, rel=5e-3)
+
+
+def test_what_was_timed_under_autocast_is_projected_under_autocast(measurements):
+    # at batch 1 casting all weights at every step costs more than it saves: a projection leaves it
+    # out, but whoever measured it did it
+    subject = next(iter(evidence.subjects(evidence.read(measurements))))
+    assert subject.graph is not None
+    columns = evidence.Kernels(subject.graph).at(Stack.EAGER, [1])
+    card = hardware.load("nvidia_rtx_3090")
+    timed, chosen, never = (
+        projection.totals(replace(columns, cast=cast), card, precision, Stack.EAGER)[1].item()
+        for cast, precision in (
+            (True, Precision.FP16), (False, Precision.FP16), (False, Precision.TF32),
+        )
+    )  # fmt: skip
+    assert columns.cast
+    assert timed > chosen
+    assert chosen == pytest.approx(never)
 
 
 def test_what_breaks_the_contract_is_refused(tmp_path):

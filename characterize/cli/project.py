@@ -46,7 +46,8 @@ _WEAK: Final = {
     Confidence.DESIGN: "a design without silicon: nobody can have measured it",
 }
 _CAUTIONS: Final = (
-    "cautions: rare paths of libraries that take a good share of the time; errors are larger there"
+    "cautions: rare paths of libraries that take a good share of the time, and GPUs that wait for "
+    "their host; errors are larger there"
 )
 
 

@@ -9,7 +9,7 @@ The kernels that PyTorch launches (`lowering`) are timed one by one:
     memory     sum of bytes (1 - hit (1 - 1/gain)) / (bandwidth e), hit = 1 / (1 + (d / cache)^2)
                where d are the bytes moved since the value was last touched
     kernel     (compute^p + memory^p)^(1/p) + launch
-    step       ((sum of kernels)^4 + (kernels x dispatch)^4)^(1/4)
+    step       ((sum of kernels)^4 + (calls x dispatch)^4)^(1/4), calls of the host (`host`)
 
 A power limit lowers the clock of the arithmetic (`clocks`).
 
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns, KernelEstimate, positive, weighted
-from characterize.hardware import catalogue, clocks, gpu_engine, gpu_rows, parameters
+from characterize.hardware import catalogue, clocks, gpu_engine, gpu_rows, host, parameters
 from characterize.hardware.execution import execution_model
 from characterize.hardware.gpu_kernels import (
     Device,
@@ -60,9 +60,9 @@ def simt_waves(
     shape = energy.bytes_j.shape
     run = _run(columns, profile, precision, stack, energy)
     clock, busy = run.clock, run.kernel_s
-    compute, memory, latency = run.compute_s, run.memory_s, busy * run.factor
+    compute, memory, latency = run.compute_s, run.memory_s, busy + run.waits_s
     wide = [p for p in (Precision.TF32, Precision.FP32) if p in profile.peak_flops_per_s]
-    if run.lowered and autocast and wide:
+    if run.lowered and autocast and wide and not columns.cast:
         less = _without_autocast(columns, profile, wide[0], stack, run.step_s)
         if less.min(initial=1.0) < 1.0:
             latency, busy = latency * less, busy * less
@@ -95,11 +95,17 @@ class _Run:
     clock: Array  # [N], or [1] where all sustain the same
     busy_s: Array  # [N] of all kernels
     factor: Array  # [N] how much longer the step takes than they do
+    calls: Array  # [K, 1] share of the host's work that one occurrence of each fused kernel is
 
     @property
     def step_s(self) -> Array:
         """Seconds of a step, ``[N]``."""
         return self.busy_s * self.factor
+
+    @property
+    def waits_s(self) -> Array:
+        """How long the device waits for the host, ``[K, N]``: by kernel, as the host works for each."""
+        return self.calls * (self.step_s - self.busy_s)
 
 
 def _run(
@@ -107,7 +113,7 @@ def _run(
 ) -> _Run:
     known, budget = efficiencies(profile, stack), clocks.Budget.of(profile)
     launched, shares = columns.launched(autocast=precision is Precision.FP16, split_bias=True)
-    count, repeats = launched.repeats, columns.repeats
+    count, repeats, sent = launched.repeats, columns.repeats, host.sent(launched, stack)
     belonging = None if shares is None else shares.tobytes()
     full = launched.once(
         ("simt_waves", profile, profile.title, precision, stack, belonging),
@@ -116,25 +122,26 @@ def _run(
     if stack is Stack.ENGINE:  # the power limit is in its kernels' times
         budget = replace(budget, limit_w=np.inf)
     busy = weighted(repeats, full.kernel_s)
-    factor = _factor(count, busy, known["dispatch"])
+    factor = _factor(sent, busy, known["dispatch"])
     load = clocks.Load(
         weighted(repeats, energy.operations_j),
         weighted(repeats, energy.bytes_j),
-        lambda clock, which: step_seconds(count, full.launched_s, clock, which, known),
+        lambda clock, which: step_seconds(count, sent, full.launched_s, clock, which, known),
         (busy * factor, busy),
     )
     clock = clocks.sustained(load, budget, energy.bytes_j.shape[1])
     compute, memory, kernel = full.compute_s, full.memory_s, full.kernel_s
+    calls = folded(host.calls(launched, stack), shares) / sent.sum()
     slower = np.flatnonzero(clock < 1.0)
     if not len(slower):
-        return _Run(shares is not None, compute, memory, kernel, np.ones(1), busy, factor)
+        return _Run(shares is not None, compute, memory, kernel, np.ones(1), busy, factor, calls)
     times = clocked(_some(full.launched_s, slower), clock[slower])
     compute, kernel = compute.copy(), kernel.copy()
     compute[:, slower] = folded(times.compute_s, shares)
     kernel[:, slower] = folded(times.kernel_s, shares)
     busy = weighted(repeats, kernel)
-    factor = _factor(count, busy, known["dispatch"])
-    return _Run(shares is not None, compute, memory, kernel, clock, busy, factor)
+    factor = _factor(sent, busy, known["dispatch"])
+    return _Run(shares is not None, compute, memory, kernel, clock, busy, factor, calls)
 
 
 @dataclass(frozen=True)
@@ -220,11 +227,16 @@ def _energies(columns: KernelColumns, profile: Profile, precision: Precision) ->
 
 
 def step_seconds(
-    count: Array, full: Times, clock: Array, which: NDArray[np.int64], known: Efficiencies
+    count: Array,
+    sent: Array,
+    full: Times,
+    clock: Array,
+    which: NDArray[np.int64],
+    known: Efficiencies,
 ) -> tuple[Array, Array]:
     """Seconds of a step, and of its kernels, at a clock, for some of the configurations."""
     busy = weighted(count, clocked(_some(full, which), clock).kernel_s)
-    return busy * _factor(count, busy, known["dispatch"]), busy
+    return busy * _factor(sent, busy, known["dispatch"]), busy
 
 
 def _without_autocast(
@@ -274,16 +286,15 @@ def _efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
 def _borrowed(profile: Profile, table: str, values: Efficiencies) -> Mapping[str, float]:
     """Fitted numbers of the measured card nearest in kind: HBM with fp8 means Hopper and after.
 
-    The host's share is that of the RTX card all the same (the H100 was measured on a slow host),
-    less for a newer card: it is run in a newer machine.
+    The host's share is that of the RTX card, less for a newer card: it is run in a newer machine.
     """
     card = "nvidia_rtx_3090" if table.startswith("eager") else "nvidia_rtx_4090"
     found = {**values, **_fitted(card, table)}
-    host = found["dispatch"]
+    dispatch = found["dispatch"]
     if _hopper(profile):
         found |= _fitted("nvidia_h100_sxm", table)
     newer = (profile.year or 0) - (catalogue.load(card).year or 0)
-    return {**found, "dispatch": host * HOST_GAIN ** max(0, newer)}
+    return {**found, "dispatch": dispatch * HOST_GAIN ** max(0, newer)}
 
 
 def _hopper(profile: Profile) -> bool:
@@ -322,12 +333,12 @@ def step_factor(count: Array, kernel_s: Array, dispatch_s: float) -> Array:
     return _factor(count, weighted(count, kernel_s), dispatch_s)
 
 
-def _factor(count: Array, device_s: Array, dispatch_s: float) -> Array:
-    host = count.sum() * dispatch_s
+def _factor(sent: Array, device_s: Array, dispatch_s: float) -> Array:
+    host_s = sent.sum() * dispatch_s
     if positive(device_s):
-        ratio = host / device_s
+        ratio = host_s / device_s
     else:
-        ratio = np.divide(host, device_s, out=np.zeros_like(device_s), where=device_s > 0)
+        ratio = np.divide(host_s, device_s, out=np.zeros_like(device_s), where=device_s > 0)
     for _ in range(
         _SQUARES
     ):  # ratio to the power of DISPATCH_SHARPNESS, and its root: no logarithm

@@ -1,0 +1,61 @@
+"""What the host does to send a kernel to a GPU: Python, dispatch, checks, the launch itself.
+
+It works ahead of the device, so it only shows where kernels are short: small batches, small networks.
+Under eager execution an operator that does more, or that a module of more code calls, takes longer:
+
+    host    dispatch x sum over launched kernels of calls(kind)
+
+``dispatch`` is the time of a pointwise kernel, 13.7 us in the hosts of our H100 and of the published RTX
+4090 (11.9 us): the ratios are fitted on 96 rows of our H100 whose kernels take less than four fifths of
+the time, and five EfficientViTs at batch 512 on the RTX 4090 (timm), which then are within 3 %. Timed alone
+on our H100, without the modules around them (data/published/h100_launches.csv), a pointwise operator takes
+11 us, a cast 13, a softmax 11, a layer norm 18, a convolution 19, a linear layer 22, attention 30, a batch
+norm 40. What a compiler generates is sent by one line of a generated program each: all count alike.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from characterize.columns import KINDS, Array, KernelColumns
+from characterize.records import KernelKind, Stack
+
+_OTHER: Final = 3.2  # pooling, reductions, copies, gathers: often a few calls around one kernel
+_PRODUCTS: Final = (KernelKind.LINEAR, KernelKind.MATMUL)
+_ROWS: Final = (KernelKind.LAYER_NORM, KernelKind.GROUP_NORM)
+_CONVOLUTIONS: Final = (
+    KernelKind.CONVOLUTION,
+    KernelKind.POINTWISE_CONVOLUTION,
+    KernelKind.GROUPED_CONVOLUTION,
+    KernelKind.DEPTHWISE_CONVOLUTION,
+    KernelKind.TRANSPOSED_CONVOLUTION,
+)
+_CALLS: Final = {
+    **dict.fromkeys(_CONVOLUTIONS, 2.7),
+    **dict.fromkeys(_PRODUCTS, 1.8),
+    **dict.fromkeys(_ROWS, 1.4),
+    KernelKind.ATTENTION: 4.2,
+    KernelKind.BATCH_NORM: 2.6,
+    KernelKind.ELEMENTWISE: 1.0,
+    KernelKind.CAST: 1.0,
+}
+_EAGER: Final = np.array([_CALLS.get(kind, _OTHER) for kind in KINDS])
+
+
+def calls(columns: KernelColumns, stack: Stack) -> Array:
+    """Time of the host for each launched kernel, ``[L, 1]``, in times of a pointwise one.
+
+    >>> from characterize.columns import KernelColumns
+    >>> float(_EAGER[KINDS.index(KernelKind.CONVOLUTION)])
+    2.7
+    """
+    if stack is not Stack.EAGER:
+        return np.ones((len(columns.kind), 1))
+    return _EAGER[columns.kind][:, None]
+
+
+def sent(columns: KernelColumns, stack: Stack) -> Array:
+    """The same for all kernels of a network together, as often as each occurs: ``[L, 1]``."""
+    return np.asarray(columns.repeats * calls(columns, stack))
