@@ -189,6 +189,8 @@ def moved(key: str) -> None:
     if shown == TABLE:
         return
     for pin, request in questions(compared.devices, compared.baseline):
+        if pin.name == line_up.LIVE_LABEL and not queries.is_quick(pin.network):
+            controls.run_again(RESULTS, OTHERS)  # which say what is being traced
         with suppress(CharacterizeError):  # it is said by who asks for it to show it
             ahead(pin, request)
             found.append(Entry(pin.name, queries.answer(request).rows))
