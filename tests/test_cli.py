@@ -7,12 +7,13 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from characterize import __version__, cli, session
+from characterize import __version__, cli, hardware, session
 from characterize.cli import output
 from tests.cli_support import DESIGN, ROW, process, run, strict
 
@@ -84,6 +85,19 @@ def test_help_names_every_verb_and_exits_with_0():
 
 def test_the_version_is_the_packages(capsys):
     assert run(capsys, "--version") == (0, f"characterize {__version__}\n", "")
+
+
+def test_devices_may_have_commas_between_and_a_file_s_path_may_have_one(tmp_path, capsys):
+    own = tmp_path / "a,b" / "mine.toml"
+    own.parent.mkdir()
+    own.write_text(hardware.to_toml(replace(hardware.load("reference_cpu"), name="mine")))
+    asked = ["reference_gpu,reference_tpu", str(own), "reference_kpu,"]
+    command = ["project", "conv2d_stack", "--hardware", *asked, "--format", "csv"]
+    assert cli.main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    column = lines[0].split(",").index("hardware")
+    names = [line.split(",")[column] for line in lines[1:]]
+    assert names == ["reference_gpu", "reference_tpu", "mine", "reference_kpu"]
 
 
 # what is refused

@@ -84,3 +84,17 @@ def test_a_kernel_waits_as_long_as_the_host_works_for_it():
         waits[row["kind"]] = row["latency_s"] - device_s
     assert waits["convolution"] / waits["elementwise"] == pytest.approx(2.7, rel=0.15)
     assert waits["batch_norm"] / waits["elementwise"] == pytest.approx(2.6, rel=0.15)
+
+
+def test_a_host_that_states_its_eager_calls_is_as_much_slower_when_compiled():
+    # 21.6 us stated on a Jetson of 2022 or 2023; 13.7 us x 0.93 a year since 2020 is what its cards get
+    orin, alike = load("nvidia_jetson_agx_orin_64gb"), load("nvidia_rtx_4090")
+    assert orin.year is not None
+    years = orin.year - 2020
+    slower = 21.6e-6 / (13.7e-6 * 0.93**years)
+    assert gpu.efficiencies(orin, "eager")["dispatch"] == 21.6e-6
+    compiled = gpu.efficiencies(orin, "compiled")["dispatch"]
+    newer = 0.93 ** (orin.year - 2022)
+    assert compiled == pytest.approx(
+        gpu.efficiencies(alike, "compiled")["dispatch"] * newer * slower
+    )

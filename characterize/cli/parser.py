@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from characterize.errors import InvalidValueError, unknown
@@ -112,6 +113,23 @@ def settings(
     return found
 
 
+class Names(argparse.Action):
+    """Names apart or with commas between, as values of --set have them; a file's name stays whole."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        _option: str | None = None,
+    ) -> None:
+        """Add them to those that came before."""
+        found = [*(getattr(namespace, self.dest) or [])]
+        for text in [values] if isinstance(values, str) else values or ():
+            found += [text] if Path(text).exists() else [n for n in text.split(",") if n]
+        setattr(namespace, self.dest, found)
+
+
 def add_grid_options(parser: argparse.ArgumentParser) -> None:
     """The axes of a grid, and the devices that it is projected onto."""
     parser.add_argument(
@@ -122,7 +140,7 @@ def add_grid_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="auto", metavar="VALUES", help="precisions (auto)")
     parser.add_argument("--stack", default="compiled", metavar="VALUES", help="stacks (compiled)")
     parser.add_argument(
-        "--hardware", nargs="+", action="extend", metavar="NAME",
+        "--hardware", nargs="+", action=Names, metavar="NAME",
         help="devices, classes, TOML profiles, or all (the default)",
     )  # fmt: skip
     parser.add_argument(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from characterize.cli import output, tables
-from characterize.cli.parser import Subparsers, one_of, settings
+from characterize.cli.parser import Names, Subparsers, one_of, settings
 from characterize.records import Confidence, Precision, Stack
 
 _COLUMNS: Final = {
@@ -100,7 +100,7 @@ def add_subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hardware",
         nargs="+",
-        action="extend",
+        action=Names,
         metavar="NAME",
         help="devices, classes (cpu, gpu, tpu, kpu), TOML profiles, or all (the default)",
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from characterize.cli import output, tables
-from characterize.cli.parser import Subparsers
+from characterize.cli.parser import Names, Subparsers
 
 if TYPE_CHECKING:
     from characterize.validation import Validation
@@ -38,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "stack, memory_format, hardware, latency_s[, power_w, energy_j]",
     )  # fmt: skip
     parser.add_argument(
-        "--hardware", nargs="+", metavar="NAME", help="devices, or paths of TOML profiles; by "
+        "--hardware", nargs="+", action=Names, metavar="NAME", help="devices, or paths of TOML profiles; by "
         "default every device in the file",
     )  # fmt: skip
     output.add_options(parser, _FORMATS)

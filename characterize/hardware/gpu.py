@@ -297,6 +297,12 @@ def _borrowed(profile: Profile, table: str, values: Efficiencies) -> Mapping[str
     return {**found, "dispatch": dispatch * HOST_GAIN ** max(0, newer)}
 
 
+def _pointwise_s(profile: Profile) -> float:
+    """What the host of a card of its year takes for a pointwise kernel, in eager execution."""
+    values = {name: parameter.start for name, parameter in parameters.GPU.items()}
+    return float(_borrowed(profile, str(Stack.EAGER), values)["dispatch"])
+
+
 def _hopper(profile: Profile) -> bool:
     hbm = "HBM" in str(profile.value("memory.technology") or "")
     return hbm and Precision.FP8 in profile.peak_flops_per_s
@@ -312,6 +318,10 @@ def _stated(profile: Profile, table: str, values: Efficiencies) -> dict[str, flo
     found: dict[str, float] = {}
     if profile.stated.get(f"overhead.kernel_s.{table}") is not None:
         found["dispatch"] = profile.number(f"overhead.kernel_s.{table}")
+    elif profile.stated.get(f"overhead.kernel_s.{Stack.EAGER}") is not None:
+        # a host that is known to be slower, or faster, is that under other stacks too
+        slower = profile.number(f"overhead.kernel_s.{Stack.EAGER}") / _pointwise_s(profile)
+        found["dispatch"] = values["dispatch"] * slower
     if profile.stated.get(f"overhead.kernel_s.{Stack.ENGINE}") is not None:  # gap, without a host
         gap = profile.number(f"overhead.kernel_s.{Stack.ENGINE}")
         found["launch"] = max(values["launch"], gap)
