@@ -32,7 +32,8 @@ BASELINE_HELP: Final = "The device whose latency counts as 1×."
 DEVICE_HELP: Final = "Auto takes the fastest of the devices that Tune compares."
 PRECISION_HELP: Final = (
     "The number format. Auto takes what each device is usually run in for inference: a CPU fp32, a GPU "
-    "fp16, a TPU bf16, an edge accelerator int8."
+    "fp16, a TPU bf16, an edge accelerator int8. On a GPU fp16 is mixed precision over fp32 weights where "
+    "casting them pays; bf16 has its weights in that format."
 )
 STACK_HELP: Final = (
     "Eager runs every operator by itself. Compiled fuses pointwise operators into their neighbours. An "

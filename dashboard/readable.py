@@ -297,7 +297,10 @@ TERMS: Final = {
     "Power": "energy over latency, while the network runs.",
     "Fits": "whether parameters and activations fit in the device's memory.",
     "Not counted": "operators without a cost formula; their time and energy are in no figure.",
-    "Cautions": "rare library paths that matter for this network, where errors are larger.",
+    "Cautions": "where errors are larger: rare library paths that matter for this network, and GPUs "
+    "that wait for the host.",
+    "Waits for the host": "a GPU's kernels are so short that the processor takes longer to send them: "
+    "a larger batch costs nothing more then, and an engine, replayed from a graph, does not wait.",
     "Baseline": "the device whose latency counts as 1×: the first CPU, unless you choose another.",
     "Pin": "a configuration kept to compare with; A is the one that changes are measured against.",
     "Range": "the 80 % interval of the latency, from errors seen against measurements or "
