@@ -4,12 +4,13 @@
     python -m benchmarks.dashboard_speed --steps 8 --case "Tune, 3 layers" --output -
 
 The floor is a bare Streamlit app, one slider and one line of text, measured in the same run; beside it
-a page of a slider and four small charts, as one writes it first. Both are measured before the other
-pages and after them, as the machine's pace changes. A step is timed in the page, from the key to the
-frame that first shows the changed text (of the bare app) or the last of the charts that change. Every
-step goes to a value that was not shown before; the first step of each slider, which evaluates all its
-stops, warms up. The server's share is the whole run of the script: from before the callback to after
-the last element.
+a page of a slider and four small charts, as one writes it first, and the least that sliders and charts
+like those of Tune can cost: seven sliders and three charts in one fragment, to which only rows are sent,
+and nothing else. These are measured before the other pages and after them, as the machine's pace
+changes. A step is timed in the page, from the key to the frame that first shows the changed text (of the
+bare app) or the last of the charts that change. Every step goes to a value that was not shown before; the
+first step of each slider, which evaluates all its stops, warms up. The server's share is the whole run of
+the script: from before the callback to after the last element.
 
 A first visit has a server, a profile and a store of its own; it is compared with a bare page that
 has one Altair chart. The server is the one that `characterize dashboard` starts.
@@ -56,6 +57,21 @@ value = st.slider("Value", 0, 1000, 10)
 for name in "abcd":
     frame = pd.DataFrame({"x": range(8), "y": [value * (1 + x % 3) for x in range(8)]})
     st.altair_chart(alt.Chart(frame, title=name).mark_bar().encode(x="x:O", y="y:Q"))
+"""
+LEAST: Final = """
+import pyarrow as pa
+import streamlit as st
+ACROSS = {"field": "x", "type": "quantitative", "scale": {"domain": [0, 4000]}}
+CHART = {"mark": "point", "encoding": {"x": ACROSS, "y": {"field": "y", "type": "nominal"}}}
+@st.fragment
+def page():
+    value = st.slider("Value", 0, 1000, 10)
+    for name in "bcdefg":
+        st.slider(name, 0, 100, 10)
+    for place, name in zip(st.columns(3), "xyz"):
+        rows = {"x": [value * (1 + x % 3) for x in range(8)], "y": list("abcdefgh")}
+        place.vega_lite_chart(pa.table(rows), CHART, key=name)
+page()
 """
 PINS: Final = "".join(
     f'&pin={{"name":"{name}","model":"conv2d_stack","set":{{"layers":{layers}}},"batch":1,'
@@ -317,9 +333,10 @@ def main() -> None:
 def run(folder: Path, names: Sequence[str], count: int, visits: int) -> str:
     """All measurements; ``folder`` holds the bare apps, the store and the server's times."""
     bare, bare_chart, times = folder / "bare.py", folder / "bare_chart.py", folder / "times.txt"
-    naive = folder / "naive.py"
+    naive, least = folder / "naive.py", folder / "least.py"
     bare.write_text(BARE)
     naive.write_text(NAIVE)
+    least.write_text(LEAST)
     bare_chart.write_text(BARE_CHART)
     times.write_text("")
     os.environ["TIMES"] = str(times)
@@ -327,10 +344,15 @@ def run(folder: Path, names: Sequence[str], count: int, visits: int) -> str:
     with contextlib.ExitStack() as stack:
         floor = stack.enter_context(served(bare, "benchmarks.timed_server"))
         four = stack.enter_context(served(naive, "benchmarks.timed_server"))
+        seven = stack.enter_context(served(least, "benchmarks.timed_server"))
         ours = stack.enter_context(served(APP, "benchmarks.timed_server"))
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
-        plain = (("Bare", floor), ("A slider and four charts", four))
+        plain = (
+            ("Bare", floor),
+            ("A slider and four charts", four),
+            ("Seven sliders and three charts, nothing else", seven),
+        )
         before = [measure(browser, name, at, ["Value"], count, times) for name, at in plain]
         cases = [
             measure(browser, name, ours + CASES[name][0], CASES[name][1], count, times)
@@ -338,12 +360,12 @@ def run(folder: Path, names: Sequence[str], count: int, visits: int) -> str:
         ]
         after = [measure(browser, name, at, ["Value"], count, times) for name, at in plain]
         browser.close()
-    found, simple = map(pooled, before, after)
+    found, *simple = map(pooled, before, after)
     paints = (
         first_paints(folder, APP, DASHBOARD_DRAWN, visits, "dashboard.serve"),
         first_paints(folder, bare_chart, CHART_DRAWN, visits),
     )
-    return report(found, [simple, *cases], paints)
+    return report(found, [*simple, *cases], paints)
 
 
 if __name__ == "__main__":
