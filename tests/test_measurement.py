@@ -11,6 +11,7 @@ import torch
 from characterize import evidence, measurement, session
 from characterize.cli import main
 from characterize.errors import UnknownNameError, UnsupportedError
+from characterize.records import Precision, Stack
 
 MLP = session.subject("mlp", {"depth": 2, "width": 16}, 4)
 
@@ -37,6 +38,73 @@ def test_the_clock_is_around_a_step_and_nothing_else(monkeypatch):
     warm_ups, times = measurement._timed(lambda: steps.append(1), "cpu", 0.0)
     assert (warm_ups, times) == (measurement.WARM, [1.0] * measurement.LEAST)
     assert len(steps) == measurement.WARM + measurement.LEAST
+
+
+def test_what_compiles_first_is_no_warming_up(monkeypatch):
+    # the first step takes 100 s, all others none: warming up still takes a tenth of the 10 s
+    now = [0.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr(measurement, "time", clock)
+
+    def step():
+        now[0] += 100.0 if now[0] == 0.0 else 0.25
+
+    warm_ups, times = measurement._timed(step, "cpu", 10.0)
+    assert warm_ups == 1 + 4  # 1 s of steps of 0.25 s
+    assert times == [0.25] * 40
+
+
+def test_autocast_is_entered_at_every_step_and_casts_anew(monkeypatch):
+    casts = []
+    linear = torch.nn.functional.linear
+
+    def spy(value, weight, bias=None):
+        casts.append((torch.is_autocast_enabled("cpu"), weight.requires_grad, weight.dtype))
+        return linear(value, weight, bias)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", spy)
+    made = measurement.prepared(MLP, Precision.FP16, Stack.EAGER, "cpu", "nhwc")
+    assert not torch.is_autocast_enabled("cpu")
+    made.step()
+    # PyTorch keeps a cast of a weight that needs gradients for as long as the context lasts
+    assert casts == [(True, False, torch.float32)] * 2
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_decoders_cache_is_no_image():
+    asked = session.subject("transformer_decoder", {
+        "layers": 1, "hidden": 16, "heads": 2, "kv_heads": 2, "intermediate": 16, "vocab": 20,
+        "sequence": 1, "cached_tokens": 3,
+    }, 2)  # fmt: skip
+    found = measurement.measure(asked, seconds=0.01)
+    assert found.memory_format == ""
+    tokens, *cache = measurement._inputs(asked, "cpu")[0]
+    assert int(tokens.max()) < 20
+    assert all(each.is_contiguous() for each in cache)
+
+
+def test_batch_norms_have_seen_a_batch_and_are_in_evaluation_again():
+    asked = session.subject("conv2d_stack", {"layers": 2, "batch_norm": True, "input_size": 8}, 1)
+    module = measurement.built(asked, "cpu")
+    norms = [each for each in module.modules() if isinstance(each, torch.nn.BatchNorm2d)]
+    assert norms
+    for norm in norms:
+        assert not norm.training
+        assert norm.momentum == 0.1
+        assert norm.running_mean is not None
+        assert torch.count_nonzero(norm.running_mean)
+
+
+def test_memory_that_does_not_suffice_is_a_sentence(monkeypatch):
+    def fails(_self, *_args, **_kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 999 GiB")
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", fails)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (2**30, 8 * 2**30))
+    with pytest.raises(
+        UnsupportedError, match=r"mlp at a batch of 4 needs more memory .* 8\.0 GiB"
+    ):
+        measured()
 
 
 def test_threads_are_as_asked_and_as_before_afterwards():

@@ -52,7 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--memory-format", type=one_of("memory format", ("nhwc", "nchw")), default="nhwc",
-        metavar="M", help="of images in eager execution: nhwc (the default) or nchw",
+        metavar="M", help="of images: nhwc (the default) or nchw",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=_positive(int), metavar="N", help="threads of a processor"
@@ -85,11 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     projected: Mapping[str, Any] | None = None
     if profile is not None:
-        answer = session.answer(
-            arguments.model, settings(arguments.set), batch=asked.batch, precision=precision,
-            stack=arguments.stack, hardware=[profile],
-        )  # fmt: skip
-        projected = answer.table.to_dict("records")[0]
+        projected = _projected(asked, precision, arguments.stack, profile)
     row = _row(asked, measured, precision, arguments, profile, projected)
     rows = [*_before(arguments), row] if arguments.append else [row]
     output.emit(rows, arguments, lambda _rows: _text(asked, measured, row, profile))
@@ -98,6 +94,18 @@ def run(arguments: argparse.Namespace) -> int:
     elif profile is None and format == "table":
         output.note("name the profile of this machine with --hardware to see its projection")
     return 0
+
+
+def _projected(asked: Subject, precision: str, stack: str, profile: Profile) -> Mapping[str, Any]:
+    """What is projected for what was measured: under autocast even where that costs more than it saves."""
+    from dataclasses import replace
+
+    from characterize import features, fusion, projection, tracing
+
+    graph = tracing.trace(asked.model, batch=asked.batch, **asked.values)
+    columns = features.columns(fusion.fuse(graph, Stack(stack)))
+    strict = replace(columns, kernels=replace(columns.kernels, cast=True))
+    return projection.project(strict, [profile], precision).rows()[0]
 
 
 def _positive(kind: type) -> Any:
@@ -151,6 +159,7 @@ def _row(
         "latency_s": measured.latency_s,
         "latency_p10_s": measured.latency_p10_s,
         "latency_p90_s": measured.latency_p90_s,
+        "steady_s": measured.steady_s,
         "samples": measured.samples,
         "threads": measured.threads,
         "framework": measured.framework,
@@ -197,6 +206,9 @@ def _text(
             "throughput": _rate(batch / measured.latency_s),
         }
     ]
+    if measured.steady_s is not None:
+        steady = {"latency_s": measured.steady_s, "throughput": _rate(batch / measured.steady_s)}
+        lines.append({"": "back to back", "range": "", **steady})
     if row["projected_s"]:
         lines.append(
             {
@@ -210,8 +222,7 @@ def _text(
     kinds = [row["precision"], row["stack"], *filter(None, [measured.memory_format])]
     text = [
         f"{row['model']}{size}, batch {batch}, {', '.join(kinds)}: {row['hardware']}",
-        f"{measured.device}, {measured.threads} threads, {measured.samples} steps after "
-        f"{measured.warm_ups} warm-ups, {measured.framework}",
+        f"{measured.device}, {_steps(measured)} after {measured.warm_ups} warm-ups, {measured.framework}",
         "",
         tables.of(lines, _SHOWN),
     ]
@@ -225,6 +236,12 @@ def _text(
         ]
         text += ["measured ranges are the 10th to the 90th percentile of the steps"]
     return "\n".join(text)
+
+
+def _steps(measured: Measured) -> str:
+    """How many steps were timed, and what of this machine took part."""
+    threads = f"{measured.threads} threads, " if measured.steady_s is None else ""  # of a processor
+    return f"{threads}{measured.samples} steps"
 
 
 def _rate(per_s: float) -> str:
