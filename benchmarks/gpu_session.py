@@ -37,8 +37,8 @@ MODEL_COLUMNS: Final = (
     "launcher", "cast", "framework",
 )  # fmt: skip
 
-SETTLE_S: Final = 0.4
-WINDOW_S: Final = 1.2
+SETTLE_S: Final = 0.3
+WINDOW_S: Final = 0.9
 
 
 class Session:

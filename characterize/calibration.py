@@ -48,6 +48,7 @@ def fit(
     *,
     steps: int = STEPS,
     softness: float = SOFTNESS,
+    prior: float = PRIOR,
 ) -> Result:
     """Values of the ``free`` parameters with which ``predict`` comes closest to ``measured_s``.
 
@@ -59,6 +60,7 @@ def fit(
         start: other values to start from, and to keep where they are not free.
         steps: Gauss-Newton steps at most.
         softness: residuals above it count by their size rather than their square.
+        prior: how much a parameter's distance from its start counts: more where there are few rows.
     """
     values = {name: parameter.start for name, parameter in known.items()} | dict(start or {})
     origin = np.log([max(values[name], 1e-12) for name in free])
@@ -73,16 +75,16 @@ def fit(
 
     point, damping = origin.copy(), 1e-2
     here = residual(point)
-    cost = _cost(here, point - origin, softness)
+    cost = _cost(here, point - origin, softness, prior)
     for _ in range(steps):
         slope = np.stack([_slope(residual, point, here, i, high) for i in range(len(free))], 1)
         better = False
         for _ in range(5):
             tried = np.clip(
-                point + _step(slope, here, point - origin, damping, softness), low, high
+                point + _step(slope, here, point - origin, damping, softness, prior), low, high
             )
             there = residual(tried)
-            new = _cost(there, tried - origin, softness)
+            new = _cost(there, tried - origin, softness, prior)
             if new < cost:
                 better = True
                 break
@@ -106,15 +108,17 @@ def _slope(
     return (residual(moved) - here) / delta
 
 
-def _step(slope: Array, here: Array, away: Array, damping: float, softness: float) -> Array:
+def _step(
+    slope: Array, here: Array, away: Array, damping: float, softness: float, prior: float
+) -> Array:
     weight = 1.0 / np.sqrt(1.0 + (here / softness) ** 2)
     normal = slope.T @ (slope * weight[:, None])
-    side = -slope.T @ (here * weight) - PRIOR**2 * away
+    side = -slope.T @ (here * weight) - prior**2 * away
     diagonal = np.diag(normal)
-    normal = normal + np.diag(PRIOR**2 + damping * diagonal + 1e-9)
+    normal = normal + np.diag(prior**2 + damping * diagonal + 1e-9)
     return np.asarray(np.linalg.solve(normal, side))
 
 
-def _cost(residuals: Array, away: Array, softness: float) -> float:
+def _cost(residuals: Array, away: Array, softness: float, prior: float) -> float:
     soft = 2.0 * softness**2 * (np.sqrt(1.0 + (residuals / softness) ** 2) - 1.0)
-    return float(soft.sum() + ((PRIOR * away) ** 2).sum())
+    return float(soft.sum() + ((prior * away) ** 2).sum())

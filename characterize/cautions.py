@@ -38,7 +38,7 @@ WIDER: Final = 1.3
 
 HOST: Final = 0.4
 """Least half of the 80 % interval, in logarithms, where the host sets the pace: four of five rows that
-wait for it are within 0.30 on the H100 whose host was fitted, 0.38 with a run beside other work."""
+wait for it are within 0.30 on the H100 whose host was fitted, 0.38 with a run that a profiler slowed."""
 
 WAITS: Final = "waits for the host"
 

@@ -56,12 +56,7 @@ def published() -> pd.DataFrame:
     """
     import pandas as pd
 
-    files = [
-        file
-        for file in sorted((data_directory() / "published").glob("*.csv"))
-        if {*NEEDED} <= {*pd.read_csv(file, nrows=0, comment="#").columns}
-        and "graphs" not in file.name
-    ]
+    files = [file for file in _files() if "graphs" not in file.name]
     if not files:
         msg = "No published figures come with this installation; name a file with --measurements."
         raise errors.BrokenRecordError(msg)
@@ -70,6 +65,14 @@ def published() -> pd.DataFrame:
     kept = frame[reasons.isna()].reset_index(drop=True)
     kept.attrs["set_aside"] = reasons.value_counts().to_dict()
     return kept
+
+
+def _files() -> list[Path]:
+    """The tables of whole networks that come with the package, those of replays too."""
+    import pandas as pd
+
+    every = sorted((data_directory() / "published").glob("*.csv"))
+    return [f for f in every if {*NEEDED} <= {*pd.read_csv(f, nrows=0, comment="#").columns}]
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -181,12 +184,15 @@ def _folder() -> Path:
 
 def file_name(model: str, size: int | None) -> str:
     """The file that the graph of a network is kept in."""
-    return f"{model.replace('/', '--')}{'' if size is None else f'@{size}'}.json.zz"
+    name = model.replace("/", "--").replace(" ", "+")
+    return f"{name}{'' if size is None else f'@{size}'}.json.zz"
 
 
 def shipped() -> list[tuple[str, int | None]]:
-    """Model and input size of every network that published figures are of."""
-    frame = published()
+    """Model and input size of every network that published figures are of, those set aside too."""
+    import pandas as pd
+
+    frame = pd.concat([read(file) for file in _files()], ignore_index=True)
     pairs = frame[["model", "input_size"]].drop_duplicates().itertuples(index=False)
     return sorted((str(model), None if size != size else int(size)) for model, size in pairs)
 

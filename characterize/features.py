@@ -172,9 +172,13 @@ class _Lowerings:
     fused: _Fused
     sizes: Evaluation
 
-    def launched(self, *, autocast: bool, split_bias: bool) -> tuple[KernelColumns, Array]:
+    def launched(
+        self, *, autocast: bool, split_bias: bool, wide_norms: bool = False
+    ) -> tuple[KernelColumns, Array]:
         """Columns of L launched kernels, and how many of each a fused kernel stands for."""
-        launched = self.frame.launched(autocast=autocast, split_bias=split_bias)
+        launched = self.frame.launched(
+            autocast=autocast, split_bias=split_bias, wide_norms=wide_norms
+        )
         made = launched.skeleton
         known = self.fused.launched
         key = made.likeness if self.sizes.shares else id(made)

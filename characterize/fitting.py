@@ -121,7 +121,9 @@ def gather(
             row = frame.iloc[position]
             precision = Precision(row["precision"])
             table = table_of(row["stack"], row["memory_format"], profile.architecture)
-            launched = _launched(kernels, profile, Stack(row["stack"]), precision, row["batch"])
+            launched = _launched(
+                kernels, profile, Stack(row["stack"]), precision, row["batch"], table
+            )
             found = (launched, float(row["latency_s"]), evidence.family_of(subject.model))
             parts.setdefault((table, precision), []).append(found)
     stacks = {table: Stack(table.partition("_")[0]) for table, _ in parts}
@@ -129,11 +131,19 @@ def gather(
 
 
 def _launched(
-    kernels: evidence.Kernels, profile: Profile, stack: Stack, precision: Precision, batch: float
+    kernels: evidence.Kernels,
+    profile: Profile,
+    stack: Stack,
+    precision: Precision,
+    batch: float,
+    table: str,
 ) -> KernelColumns:
     gpu_like = profile.architecture is Architecture.GPU
     autocast = gpu_like and precision is Precision.FP16
-    found, _ = kernels.at(stack, [batch]).launched(autocast=autocast, split_bias=gpu_like)
+    wide_norms = gpu_like and gpu.efficiencies(profile, table)["wide_norms"] > 0
+    found, _ = kernels.at(stack, [batch]).launched(
+        autocast=autocast, split_bias=gpu_like, wide_norms=wide_norms
+    )
     return found
 
 

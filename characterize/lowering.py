@@ -64,7 +64,10 @@ _NARROW: Final = _CONVOLUTIONS | frozenset(
         "rms_norm",
     ]
 )
-"""Run in the running precision. That norms are among them is what the measurements show."""
+"""Run in the running precision; norms only where they are fast ones (`wide_norms`)."""
+
+_NORMS: Final = frozenset(["layer_norm", "native_layer_norm", "group_norm", "native_group_norm"])
+"""What PyTorch's autocast runs in fp32, and timm's fast norms in half precision."""
 
 _WIDENED: Final = frozenset(
     [
@@ -119,11 +122,22 @@ class Lowered:
     owner: tuple[int, ...]
 
 
-def lower(kernels: KernelGraph, *, autocast: bool, split_bias: bool) -> Lowered:
-    """The kernels that PyTorch launches for a fused graph."""
+def lower(
+    kernels: KernelGraph, *, autocast: bool, split_bias: bool, wide_norms: bool = False
+) -> Lowered:
+    """The kernels that PyTorch launches for a fused graph.
+
+    Args:
+        kernels: the fused graph.
+        autocast: whether parameters are in fp32 and cast at every call.
+        split_bias: whether a convolution's bias is a kernel of its own.
+        wide_norms: whether autocast runs layer and group norms in fp32, as PyTorch's own does;
+            otherwise in half precision, as timm's fast norms do. Compilers fuse the casts.
+    """
     if kernels.stack is Stack.ENGINE:
         return Lowered(kernels, tuple(range(len(kernels.kernels))))
-    work = _Lowering(kernels.graph, kernels.stack is Stack.COMPILED, autocast, split_bias)
+    shared = kernels.stack is Stack.COMPILED
+    work = _Lowering(kernels.graph, shared, autocast, split_bias, wide_norms and not shared)
     graph = work.run()
     launched = fusion.fuse(graph, kernels.stack, epilogues=False)
     home = {i: n for n, kernel in enumerate(kernels.kernels) for i in kernel.operators}
@@ -139,6 +153,7 @@ class _Lowering:
     shared: bool  # whether equal casts are made once (a compiler sees them, eager does not)
     autocast: bool
     split_bias: bool
+    wide_norms: bool
     values: list[Value] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     origin: list[int] = field(default_factory=list)
@@ -218,10 +233,11 @@ class _Lowering:
         if not self.autocast:
             self._emit(operator)
             return
-        if inside or base in _NARROW or self._joined_narrow(base, operator):
+        norm = self.wide_norms and base in _NORMS
+        if inside or (base in _NARROW and not norm) or self._joined_narrow(base, operator):
             self._emit(self._cast(operator, to_wide=False))
             return
-        if base in _WIDENED:
+        if norm or base in _WIDENED:
             operator = self._cast(operator, to_wide=True)
             self.wide.update(operator.outputs)
         elif base in _ACCUMULATED:

@@ -55,7 +55,7 @@ class Skeleton:
     live_sizes: tuple[Sizes, ...]  # distinct sets of values alive at once
     live_of: tuple[int, ...]  # kernel -> the set alive while it runs
     spans: tuple[tuple[reuse.Span, ...], ...] = ()  # row -> per read, kernels since it was touched
-    launched_by: dict[tuple[bool, bool], Launched] = field(
+    launched_by: dict[tuple[bool, bool, bool], Launched] = field(
         default_factory=dict, compare=False, repr=False
     )
 
@@ -65,9 +65,9 @@ class Skeleton:
         text = repr(([row.likeness for row in self.rows], self.spans))
         return hashlib.sha256(text.encode()).digest()
 
-    def launched(self, *, autocast: bool, split_bias: bool) -> Launched:
+    def launched(self, *, autocast: bool, split_bias: bool, wide_norms: bool = False) -> Launched:
         """The kernels that PyTorch launches for these (see `lowering`), made once."""
-        key = (autocast, split_bias)
+        key = (autocast, split_bias, wide_norms)
         found = self.launched_by.get(key)
         if found is None:
             found = _launched(self, *key)
@@ -85,8 +85,10 @@ class Launched:
     occurrences: tuple[tuple[int, int, int], ...]  # (fused row, launched row, how often)
 
 
-def _launched(frame: Skeleton, autocast: bool, split_bias: bool) -> Launched:
-    lowered = lowering.lower(frame.graph, autocast=autocast, split_bias=split_bias)
+def _launched(frame: Skeleton, autocast: bool, split_bias: bool, wide_norms: bool) -> Launched:
+    lowered = lowering.lower(
+        frame.graph, autocast=autocast, split_bias=split_bias, wide_norms=wide_norms
+    )
     made = skeleton(lowered.graph, history=True)
     counts = Counter(
         (frame.row_of[owner], row) for owner, row in zip(lowered.owner, made.row_of, strict=True)

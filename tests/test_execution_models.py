@@ -74,6 +74,52 @@ def test_attention_on_a_gpu_by_hand():
     assert got.compute_s.item() == pytest.approx(256 * 320 * 12 * 384 / (1e14 * 0.5))
 
 
+def test_attention_of_fp32_tensors_has_a_kernel_of_its_own():
+    # no softmax in the tiles: 256 x 256 x 12 x 4 x 64 flops at 0.48 of the vector peak
+    wide = replace(CARD, element_bytes=4.0)
+    columns = kernel(KernelKind.ATTENTION, m=197, n=197, k=64, groups=12, macs=12 * 197 * 197 * 128)
+    got = gpu_kernels.kernel_times(columns, wide, {**PLAIN_GPU, "attention_wide": 0.48})
+    expected = 256 * 256 * 12 * 4 * 64 / (wide.vector_flops_per_s * 0.48)
+    flash = 256 * 320 * 12 * 384 / (1e14 * 0.5)
+    assert got.compute_s.item() == pytest.approx(max(expected, flash))
+
+
+def test_products_without_matrix_units_load_their_tiles_no_slower_than_with_them():
+    # a tenth of the rate: loads and start count a tenth, and 0.3 of the peak is reached instead of 0.5
+    slow = replace(CARD, matrix_flops_per_s=1e13, pace=0.1)
+    known = {**PLAIN_GPU, "vector_product": 0.3}
+    got = gpu_kernels.kernel_times(product(12800, 128, 1024), slow, known)
+    compute = 2 * 100 * 16384 * (1 + 0.1 * 0.125) * (1024 + 1.6) / (1e13 * 0.3)
+    assert got.compute_s.item() == pytest.approx(compute)
+    assert gpu_kernels.Device.of(hardware.load("nvidia_h100_sxm"), Precision.FP32).pace < 0.2
+    for name, kind in (("nvidia_h100_sxm", Precision.TF32), ("nvidia_rtx_4090", Precision.FP32)):
+        assert gpu_kernels.Device.of(hardware.load(name), kind).pace == 1.0
+
+
+def test_what_reads_an_operand_by_channel_takes_clocks_an_element():
+    known = {**PLAIN_GPU, "broadcast": 0.5, "clock": 1.0}
+    plain = kernel(KernelKind.ELEMENTWISE, input_elements=2000, output_elements=1000)
+    bias = kernel(KernelKind.ELEMENTWISE, input_elements=1000, weight_elements=10,
+                  output_elements=1000)  # fmt: skip
+    norm = kernel(KernelKind.BATCH_NORM, input_elements=1000, weight_elements=40,
+                  output_elements=1000)  # fmt: skip
+    clocks_s = 1000 * 0.5 / CARD.clocks_per_s
+    for columns, more in ((plain, 0.0), (bias, clocks_s), (norm, clocks_s)):
+        without = gpu_kernels.compute_s(columns, CARD, PLAIN_GPU, {}).item()
+        assert gpu_kernels.compute_s(columns, CARD, known, {}).item() == pytest.approx(
+            without + more
+        )
+
+
+def test_kernels_of_libraries_start_later():
+    known = {**PLAIN_GPU, "start": 3e-6}
+    for kind, more in ((KernelKind.BATCH_NORM, 3e-6), (KernelKind.ELEMENTWISE, 0.0)):
+        columns = kernel(kind, input_elements=1000, output_elements=1000)
+        without = gpu_kernels.kernel_times(columns, CARD, PLAIN_GPU).kernel_s.item()
+        got = gpu_kernels.kernel_times(columns, CARD, known).kernel_s.item()
+        assert got == pytest.approx(without + more)
+
+
 def test_a_cache_serves_what_was_just_written():
     near = kernel(KernelKind.ELEMENTWISE, input_elements=1e6, output_elements=0)
     # 1 TB/s of memory, 4 TB/s of cache: 100 multiprocessors x 40 B a clock of 1 GHz

@@ -93,6 +93,21 @@ def test_attention_on_five_dimensions_falls_apart():
     assert found.owner == (0,) * 5
 
 
+def test_pytorchs_own_autocast_runs_norms_in_fp32(network):
+    eager = fusion.fuse(network, Stack.EAGER)
+    found = lowering.lower(eager, autocast=True, split_bias=True, wide_norms=True).graph.graph
+    # two more than with fast norms: the norm's input to fp32, its result to half for the product
+    assert names(found)["aten._to_copy"] == 7
+    wide = {v for v, value in enumerate(found.values) if value.dtype == lowering.WIDE}
+    assert 4 in wide
+    assert not {3, 6} & wide
+    # a compiler fuses those casts: nothing changes
+    compiled = fusion.fuse(network, Stack.COMPILED)
+    made = [lowering.lower(compiled, autocast=True, split_bias=True, wide_norms=w).graph.graph
+            for w in (False, True)]  # fmt: skip
+    assert made[0] == made[1]
+
+
 def test_attention_that_falls_apart_does_its_products_and_casts_nothing_inside():
     shape = (2, 16, 8)
     table = values(*[(shape, Role.INPUT)] * 3, (shape, Role.ACTIVATION))

@@ -112,7 +112,9 @@ def _run(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack, energy: Energies
 ) -> _Run:
     known, budget = efficiencies(profile, stack), clocks.Budget.of(profile)
-    launched, shares = columns.launched(autocast=precision is Precision.FP16, split_bias=True)
+    launched, shares = columns.launched(
+        autocast=precision is Precision.FP16, split_bias=True, wide_norms=known["wide_norms"] > 0
+    )
     count, repeats, sent = launched.repeats, columns.repeats, host.sent(launched, stack)
     belonging = None if shares is None else shares.tobytes()
     full = launched.once(

@@ -26,8 +26,18 @@ VECTOR_FLOPS_A_CLOCK: Final = 256.0  # of a multiprocessor: 128 lanes
 HUGE_ELEMENTS: Final = 2.0**31
 _K = KernelKind
 _INDEXED: Final = (_K.DEPTHWISE_CONVOLUTION, _K.BATCH_NORM, _K.COPY)  # slower with 64-bit offsets
+_STARTED: Final = (
+    _K.CONVOLUTION, _K.POINTWISE_CONVOLUTION, _K.GROUPED_CONVOLUTION, _K.DEPTHWISE_CONVOLUTION,
+    _K.TRANSPOSED_CONVOLUTION, _K.BATCH_NORM, _K.ATTENTION,
+)  # fmt: skip
 _LIBRARY_AREAS: Final = (1.0, 9.0, 25.0, 49.0)  # depthwise kernels that cuDNN has a fast path for
 
+_FEW: Final = 0.25  # of the elements written: an operand with fewer is broadcast
+_WIDE_BYTES: Final = 4.0  # of an element of fp32 and tf32
+_NARROWER: Final = (Precision.TF32, Precision.BF16, Precision.FP16)
+_NO_MATRIX: Final = (
+    0.4  # an fp32 peak of at most so much of a narrower format's has no matrix units
+)
 _SEVEN: Final = 49.0  # their own kernel in channels-last, none in the other format
 
 Efficiencies = Mapping[str, float]
@@ -46,6 +56,7 @@ class Device:
     element_bytes: float
     clocks_per_s: float  # of all multiprocessors together, at the clock of the peak
     cache_bytes_per_s: float = 0.0  # of the second-level cache; 0 where it is not known
+    pace: float = 1.0  # of products on vector units: their rate over that of the matrix units
 
     def cache_gain(self, bytes_per_clock: float) -> float:
         """Bandwidth of the cache over that of memory, from a rate a multiprocessor if not known."""
@@ -72,7 +83,18 @@ class Device:
             element_bytes=precision.bytes,
             clocks_per_s=units.get("sms", 0.0) * rated or vector / VECTOR_FLOPS_A_CLOCK,
             cache_bytes_per_s=profile.on_chip_bytes_per_s or 0.0,
+            pace=_pace(profile, precision),
         )
+
+
+def _pace(profile: Profile, precision: Precision) -> float:
+    """Rate of fp32 (and fp64) products over those of narrower formats, if only they have matrix units."""
+    peaks = profile.peak_flops_per_s
+    narrower = [profile.peak(each) for each in _NARROWER if each in peaks]
+    if precision.bytes < _WIDE_BYTES or precision is Precision.TF32 or not narrower:
+        return 1.0
+    pace = profile.peak(precision) / min(narrower)
+    return pace if pace <= _NO_MATRIX else 1.0
 
 
 @dataclass(frozen=True)
@@ -222,6 +244,8 @@ def _vector_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Ar
         row = np.maximum(columns.row_elements, 1.0)
         rows = np.where(columns.row_elements > 0, columns.output_elements / row, 0.0)
         seconds = seconds + rows * known["layer_norm_row"] / rate
+    if known["broadcast"]:
+        seconds = seconds + _broadcast_elements(columns) * known["broadcast"] / rate
     if columns.turned_elements.any():
         seconds = seconds + _across(columns) * known["turned"] / rate
     return np.asarray(seconds)
@@ -239,6 +263,16 @@ def _fused_flops(columns: KernelColumns, known: Efficiencies) -> Array:
     return np.asarray(2.0 * elements * instructions)
 
 
+def _broadcast_elements(columns: KernelColumns) -> Array:
+    """Elements of kernels that look up an operand by the element's place: its channel or row."""
+    single = columns.operators == 1
+    written = columns.output_elements
+    more = columns.input_elements + columns.weight_elements - written
+    few = columns.is_kind(_K.ELEMENTWISE) & (more > 0) & (more < _FEW * written)
+    found = single & (few | columns.is_kind(_K.BATCH_NORM))
+    return np.where(found, written, 0.0)
+
+
 def _across(columns: KernelColumns) -> Array:
     """Elements that a copy reads across their order in memory."""
     return np.where(columns.is_kind(_K.COPY), columns.turned_elements, 0.0)
@@ -250,7 +284,11 @@ def _attention_s(columns: KernelColumns, device: Device, known: Efficiencies) ->
     flops = queries * (keys + known["attention_keys"]) * columns.groups * depth
     masked = np.where(columns.masked > 0, known["attention_mask"], 1.0)
     rate = device.matrix_flops_per_s * known["clock"] * known["attention"]
-    return np.asarray(flops * gpu_products.causal(columns) * masked / rate)
+    seconds = flops * masked / rate
+    if device.element_bytes >= _WIDE_BYTES:  # no flash attention: a kernel of its own
+        rate = device.vector_flops_per_s * known["attention_wide"]
+        seconds = np.maximum(seconds, queries * keys * columns.groups * (4.0 * columns.k / rate))
+    return np.asarray(seconds * gpu_products.causal(columns))
 
 
 def _depthwise_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
@@ -314,11 +352,14 @@ def traffic_factor(columns: KernelColumns, known: Efficiencies) -> Array:
 def beside_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Seconds of copies into another layout and back, and of the gaps between kernels."""
     passes = _layout(columns, known)
+    gap: Array | float = known["launch"]
+    if known["start"]:
+        gap = gap + np.where(columns.is_kind(*_STARTED), known["start"], 0.0)
     if not passes.any():
-        return _row(known["launch"])
+        return _row(known["launch"]) if not known["start"] else np.asarray(gap)
     moved = (columns.input_elements + columns.output_elements) * device.element_bytes * passes
     kernels = np.where(passes > 0, 1.0 + known["layout_kernels"], 1.0)
-    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + kernels * known["launch"])
+    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + kernels * gap)
 
 
 def _layout(columns: KernelColumns, known: Efficiencies) -> Array:

@@ -35,12 +35,15 @@ def product_s(columns: KernelColumns, device: Device, known: Efficiencies, waves
     sizes = (
         array for each in (m, columns.n, columns.groups) for array in (each.shape, each.tobytes())
     )
-    key = (device.multiprocessors, known["tile"], *sizes)
+    # on vector units loads and starts take as long as on matrix units, and the product longer
+    loads = known["tile"] * device.pace
+    key = (device.multiprocessors, loads, *sizes)
     best = waves.get(key)
     if best is None:
-        best = waves[key] = _best_clocks(columns, device.multiprocessors, known["tile"])
-    depth = 8.0 * np.ceil(k / 8.0) + known["prologue"]
-    rate = device.matrix_flops_per_s * known["clock"] * _share(columns, known)
+        best = waves[key] = _best_clocks(columns, device.multiprocessors, loads)
+    depth = 8.0 * np.ceil(k / 8.0) + known["prologue"] * device.pace
+    share = _share(columns, known) if device.pace == 1.0 else _vector_share(columns, known)
+    rate = device.matrix_flops_per_s * known["clock"] * share
     flops = best * (depth * causal(columns))
     if not (m > 0).all():
         flops = np.where(m > 0, flops, 2.0 * columns.worked_macs)
@@ -91,6 +94,17 @@ def _share(columns: KernelColumns, known: Efficiencies) -> Array:
     few = few_channels(columns)
     patch = few & (columns.stride >= 8)
     return np.where(patch, known["patch"], np.where(few, known["stem"], share))
+
+
+def _vector_share(columns: KernelColumns, known: Efficiencies) -> Array:
+    """The share of the vector units' peak, in formats that matrix units do not have.
+
+    At most that of matrix units, so that no device is slower for a higher peak.
+    """
+    product = columns.is_kind(_K.LINEAR, _K.MATMUL, _K.RECURRENT)
+    grouped = np.where(columns.is_kind(_K.GROUPED_CONVOLUTION), known["grouped"], 1.0)
+    own = np.where(product, known["vector_product"], known["vector_convolution"] * grouped)
+    return np.minimum(own, _share(columns, known))
 
 
 def few_channels(columns: KernelColumns) -> Mask:
