@@ -35,14 +35,17 @@ def product_s(columns: KernelColumns, device: Device, known: Efficiencies, waves
     sizes = (
         array for each in (m, columns.n, columns.groups) for array in (each.shape, each.tobytes())
     )
-    # on vector units loads and starts take as long as on matrix units, and the product longer
-    loads = known["tile"] * device.pace
+    # on vector units loads and starts take as long as on matrix units, and the product longer: where
+    # that was measured
+    vector = device.pace < 1.0 and known["vector_product"] < 1.0
+    pace = device.pace if vector else 1.0
+    loads = known["tile"] * pace
     key = (device.multiprocessors, loads, *sizes)
     best = waves.get(key)
     if best is None:
         best = waves[key] = _best_clocks(columns, device.multiprocessors, loads)
-    depth = 8.0 * np.ceil(k / 8.0) + known["prologue"] * device.pace
-    share = _share(columns, known) if device.pace == 1.0 else _vector_share(columns, known)
+    depth = 8.0 * np.ceil(k / 8.0) + known["prologue"] * pace
+    share = _vector_share(columns, known) if vector else _share(columns, known)
     rate = device.matrix_flops_per_s * known["clock"] * share
     flops = best * (depth * causal(columns))
     if not (m > 0).all():
