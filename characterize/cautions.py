@@ -114,7 +114,10 @@ def flags(
     precision: Precision,
     stack: Stack,
 ) -> Flags:
-    """Which rare paths matter, ``[N]``: bit ``i`` is set where ``CODES[i]`` takes :data:`SHARE`."""
+    """What to mind, ``[N]``: bit ``i`` is set where the rare path ``CODES[i]`` takes :data:`SHARE`.
+
+    The last bit stands for :data:`WAITS`.
+    """
     latency = estimate.latency_s * columns.repeats
     total = latency.sum(axis=0)
     found: Any = np.zeros(latency.shape[1], dtype=np.int8)
@@ -128,7 +131,7 @@ def flags(
             found |= _matters(whole, latency, least).astype(np.int8) << bit
     if stack in _LIBRARIES:
         waiting = (estimate.overhead_s * columns.repeats).sum(axis=0) > _HALF * total
-        found |= waiting.astype(np.int8) << CODES.index(WAITS)
+        found |= waiting.astype(np.int8) << len(_PATHS)
     return found
 
 
@@ -136,8 +139,8 @@ def interval(band: tuple[float, float], flags: Flags) -> tuple[Array, Array]:
     """Factors on the latency of every row that give its 80 % interval, wider where it is flagged."""
     if not flags.any():
         return np.full(1, band[0]), np.full(1, band[1])
-    waits = (flags >> CODES.index(WAITS)) & 1 > 0
-    rare = flags & ((1 << len(_PATHS)) - 1) > 0
+    last = 1 << len(_PATHS)
+    waits, rare = flags >= last, flags % last > 0
     low, high = (np.where(rare, factor**WIDER, factor) for factor in band)
     low = np.where(waits, np.minimum(low, np.exp(-HOST)), low)
     return low, np.where(waits, np.maximum(high, np.exp(HOST)), high)

@@ -138,13 +138,10 @@ def _launched(
     batch: float,
     table: str,
 ) -> KernelColumns:
-    gpu_like = profile.architecture is Architecture.GPU
-    autocast = gpu_like and precision is Precision.FP16
-    wide_norms = gpu_like and gpu.efficiencies(profile, table)["wide_norms"] > 0
-    found, _ = kernels.at(stack, [batch]).launched(
-        autocast=autocast, split_bias=gpu_like, wide_norms=wide_norms
-    )
-    return found
+    columns = kernels.at(stack, [batch])
+    if profile.architecture is Architecture.GPU:
+        return gpu.launched_for(columns, precision, gpu.efficiencies(profile, table))[0]
+    return columns.launched(autocast=False, split_bias=False)[0]
 
 
 def stacked(

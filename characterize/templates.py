@@ -63,13 +63,16 @@ class _Templates:
         """A template that holds at the subject's sizes, from wherever one is kept."""
         key, sizes = topology(asked)
         graph = self._known(key, sizes)
+        if graph is not None:
+            return graph
         place = (folder(), key, tuple(sizes.items()))
-        if graph is None and (keep is not None or place not in self._absent):
-            graph = _grown(asked, lambda seed: self.at_hand(seed, keep)) or _kept(key, sizes, keep)
-            if graph is not None:
-                self._add(key, graph)
-            else:
-                self._miss(place, {key, *(topology(seed)[0] for seed in seeds(asked))})
+        if keep is None and place in self._absent:
+            return None
+        graph = _grown(asked, lambda seed: self.at_hand(seed, keep)) or _kept(key, sizes, keep)
+        if graph is not None:
+            self._add(key, graph)
+        else:
+            self._miss(place, {key, *(topology(seed)[0] for seed in seeds(asked))})
         return graph
 
     def _known(self, key: str, sizes: Mapping[str, int]) -> Graph | None:

@@ -85,7 +85,7 @@ def _anatomy(
     found = queries.answer(queries.Request(network, hardware))
     place = list(found.rows["hardware"]).index(device)
     whole = {name: values[place] for name, values in found.rows.items()}
-    fused = session.kernel_graph(_subject(network), network.stack, store.Store())
+    fused = session.kernel_graph(queries.subject(network), network.stack, store.Store())
     return Anatomy(
         kernels=queries.kernels(network, device),
         edges=edges(fused),
@@ -102,14 +102,10 @@ def with_shapes(network: Network, kernels: Columns) -> dict[str, Sequence[Any]]:
     return {**kernels, "shapes": [_shapes(graph, kernel.anchor) for kernel in fused.kernels]}
 
 
-def _subject(network: Network) -> Subject:
-    return session.subject(network.model, dict(network.parameters), network.batch)
-
-
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _fused(network: Network) -> tuple[KernelGraph, Graph]:
     """The kernels, and the graph with numbers for its sizes and a cost for every operator."""
-    asked = _subject(network)
+    asked = queries.subject(network)
     fused = session.kernel_graph(asked, network.stack, store.Store())
     return fused, costs.priced(_bound(fused.graph, asked))
 
@@ -186,7 +182,7 @@ def stacks(network: Network, device: str) -> tuple[Fused, ...]:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _stacks(network: Network, device: str, contents: tuple[str, ...]) -> tuple[Fused, ...]:
-    asked = _subject(network)
+    asked = queries.subject(network)
     single = _unfused(session.graph(asked, store.Store()))
     found = features.columns(single, _sizes(asked) if asked.family else None)
     precision = precision_of(network, queries.profile(device))

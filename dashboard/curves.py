@@ -69,7 +69,7 @@ def curve(request: Request, parameter: str, values: Sequence[int]) -> Curve:
         return known
     own, request = request, _without(request, parameter)
     # a row that came from the store did not need its template: the curve does
-    asked = session.subject(own.network.model, dict(own.network.parameters), own.network.batch)
+    asked = queries.subject(own.network)
     if templates.at_hand(asked) is None:
         templates.at_hand(asked, store.Store())
     with _latest().lock:
@@ -105,7 +105,7 @@ def _found_since(request: Request, parameter: str, missing: Sequence[int]) -> bo
     """Whether a template has come to hand for a value that there was none for."""
     for value in missing:
         network = _at(request, parameter, value).network
-        asked = session.subject(network.model, dict(network.parameters), network.batch)
+        asked = queries.subject(network)
         if templates.at_hand(asked) is not None:
             return True
     return False
@@ -225,7 +225,7 @@ def _evaluated(
 
 def _labels(own: Request, parameter: str, values: list[int]) -> dict[str, Any]:
     network = own.network
-    asked = session.subject(network.model, dict(network.parameters), network.batch)
+    asked = queries.subject(network)
     return {**asked.labels, parameter: values}
 
 

@@ -17,7 +17,6 @@ import streamlit as st
 
 from characterize import session
 from characterize.errors import CharacterizeError
-from characterize.subjects import Subject
 from dashboard import queries
 from dashboard.keeping import Keeper
 from dashboard.queries import Network
@@ -53,11 +52,7 @@ def ahead(network: Network, name: str) -> None:
 
 def _prepare(now: Network, near: Network) -> None:
     with contextlib.suppress(CharacterizeError):  # whoever asks for it tells
-        session.prepare(_subject(near), _subject(now), now.stack)
-
-
-def _subject(network: Network) -> Subject:
-    return session.subject(network.model, dict(network.parameters), network.batch)
+        session.prepare(queries.subject(near), queries.subject(now), now.stack)
 
 
 @st.cache_resource(show_spinner=False)

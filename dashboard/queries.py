@@ -220,6 +220,15 @@ def _keep(ask: Callable[..., session.Answer]) -> None:
         ask(keep=True)
 
 
+def subject(network: Network) -> session.Subject:
+    """A network as the library takes it, checked.
+
+    Raises:
+        CharacterizeError: whatever the library refuses.
+    """
+    return session.subject(network.model, dict(network.parameters), network.batch)
+
+
 def is_quick(network: Network) -> bool:
     """Whether ``network`` is answered without tracing, and so without keeping anybody waiting."""
     topology = _topology(network)
@@ -228,7 +237,7 @@ def is_quick(network: Network) -> bool:
 
 def _at_hand(network: Network) -> bool:
     try:
-        asked = session.subject(network.model, dict(network.parameters), network.batch)
+        asked = subject(network)
     except CharacterizeError:
         return False  # whoever asks for it tells
     return templates.at_hand(asked) is not None

@@ -100,12 +100,11 @@ def _projected(asked: Subject, precision: str, stack: str, profile: Profile) -> 
     """What is projected for what was measured: under autocast even where that costs more than it saves."""
     from dataclasses import replace
 
-    from characterize import features, fusion, projection, tracing
+    from characterize import projection, session
 
-    graph = tracing.trace(asked.model, batch=asked.batch, **asked.values)
-    columns = features.columns(fusion.fuse(graph, Stack(stack)))
+    columns = session.columns(asked, stack)
     strict = replace(columns, kernels=replace(columns.kernels, cast=True))
-    return projection.project(strict, [profile], precision).rows()[0]
+    return projection.project(strict, [profile], precision, labels=asked.labels).rows()[0]
 
 
 def _positive(kind: type) -> Any:

@@ -112,9 +112,7 @@ def _run(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack, energy: Energies
 ) -> _Run:
     known, budget = efficiencies(profile, stack), clocks.Budget.of(profile)
-    launched, shares = columns.launched(
-        autocast=precision is Precision.FP16, split_bias=True, wide_norms=known["wide_norms"] > 0
-    )
+    launched, shares = launched_for(columns, precision, known)
     count, repeats, sent = launched.repeats, columns.repeats, host.sent(launched, stack)
     belonging = None if shares is None else shares.tobytes()
     full = launched.once(
@@ -144,6 +142,15 @@ def _run(
     busy = weighted(repeats, kernel)
     factor = _factor(sent, busy, known["dispatch"])
     return _Run(shares is not None, compute, memory, kernel, clock, busy, factor, calls)
+
+
+def launched_for(
+    columns: KernelColumns, precision: Precision, known: Efficiencies
+) -> tuple[KernelColumns, Array | None]:
+    """The kernels that PyTorch launches on a GPU, and how many of each a fused one stands for."""
+    return columns.launched(
+        autocast=precision is Precision.FP16, split_bias=True, wide_norms=known["wide_norms"] > 0
+    )
 
 
 @dataclass(frozen=True)

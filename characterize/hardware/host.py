@@ -47,7 +47,6 @@ _EAGER: Final = np.array([_CALLS.get(kind, _OTHER) for kind in KINDS])
 def calls(columns: KernelColumns, stack: Stack) -> Array:
     """Time of the host for each launched kernel, ``[L, 1]``, in times of a pointwise one.
 
-    >>> from characterize.columns import KernelColumns
     >>> float(_EAGER[KINDS.index(KernelKind.CONVOLUTION)])
     2.7
     """
