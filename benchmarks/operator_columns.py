@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from characterize import features, fusion, tracing
 from characterize.columns import KernelColumns
-from characterize.records import Stack
+from characterize.records import Launching, Stack
 
 Shape = tuple[Any, ...]
 
@@ -41,7 +41,7 @@ def launched(
     inputs = [torch.empty(shape, dtype=dtype, device="meta") for shape in shapes]
     graph = tracing.trace(operator.to("meta").eval(), *inputs)
     kernels = features.columns(fusion.fuse(graph, stack=stack)).kernels
-    found, _ = kernels.launched(autocast=False, split_bias=True)
+    found, _ = kernels.launched(Launching(split_bias=True))
     return found
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from characterize.records import Count, KernelKind, Precision
+from characterize.records import Count, KernelKind, Launching, Precision
 
 Array = NDArray[np.float64]
 Grid = tuple[int, ...]
@@ -50,9 +50,7 @@ Found = TypeVar("Found")
 class Lowerings(Protocol):
     """Makes the columns of launched kernels when they are first asked for."""
 
-    def launched(
-        self, *, autocast: bool, split_bias: bool, wide_norms: bool = False
-    ) -> tuple[KernelColumns, Array]:
+    def launched(self, how: Launching) -> tuple[KernelColumns, Array]:
         """Columns of L launched kernels, and how many of each a fused kernel stands for."""
 
 
@@ -168,18 +166,14 @@ class KernelColumns:
             return np.broadcast_to(array, (rows, *self.grid)).reshape(rows, -1)
         return np.broadcast_to(array, (rows, math.prod(self.grid)))
 
-    def launched(
-        self, *, autocast: bool, split_bias: bool, wide_norms: bool = False
-    ) -> tuple[KernelColumns, Array | None]:
+    def launched(self, how: Launching) -> tuple[KernelColumns, Array | None]:
         """What PyTorch launches for these kernels, and shares ``[K, L]`` of launched per fused.
 
         Columns made by hand are taken to be what is launched; their shares are None.
         """
         if self.lowerings is None:
             return self, None
-        return self.lowerings.launched(
-            autocast=autocast, split_bias=split_bias, wide_norms=wide_norms
-        )
+        return self.lowerings.launched(how)
 
     def by_extent(self) -> list[tuple[NDArray[np.int64], KernelColumns]]:
         """The rows in groups, those that depend on few axes only without the others."""
@@ -314,13 +308,9 @@ class _Batched:
     lowerings: Lowerings
     factor: Array | float
 
-    def launched(
-        self, *, autocast: bool, split_bias: bool, wide_norms: bool = False
-    ) -> tuple[KernelColumns, Array]:
+    def launched(self, how: Launching) -> tuple[KernelColumns, Array]:
         """Columns of L launched kernels, and how many of each a fused kernel stands for."""
-        found, shares = self.lowerings.launched(
-            autocast=autocast, split_bias=split_bias, wide_norms=wide_norms
-        )
+        found, shares = self.lowerings.launched(how)
         return found.batched(self.factor), shares
 
 

@@ -26,7 +26,7 @@ from characterize.columns import (
     weighted,
 )
 from characterize.kernel_features import Bound, entering, evaluate, price, stack, total
-from characterize.records import KernelGraph, Precision
+from characterize.records import KernelGraph, Launching, Precision
 from characterize.skeletons import Skeleton, skeleton
 from characterize.symbols import Binder
 
@@ -172,13 +172,9 @@ class _Lowerings:
     fused: _Fused
     sizes: Evaluation
 
-    def launched(
-        self, *, autocast: bool, split_bias: bool, wide_norms: bool = False
-    ) -> tuple[KernelColumns, Array]:
+    def launched(self, how: Launching) -> tuple[KernelColumns, Array]:
         """Columns of L launched kernels, and how many of each a fused kernel stands for."""
-        launched = self.frame.launched(
-            autocast=autocast, split_bias=split_bias, wide_norms=wide_norms
-        )
+        launched = self.frame.launched(how)
         made = launched.skeleton
         known = self.fused.launched
         key = made.likeness if self.sizes.shares else id(made)

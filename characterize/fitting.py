@@ -31,7 +31,7 @@ from characterize.hardware import (
     parameters,
 )
 from characterize.hardware.record import SIGMAS_80_PERCENT
-from characterize.records import Architecture, Confidence, Precision, Stack
+from characterize.records import Architecture, Confidence, Launching, Precision, Stack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +141,7 @@ def _launched(
     columns = kernels.at(stack, [batch])
     if profile.architecture is Architecture.GPU:
         return gpu.launched_for(columns, precision, gpu.efficiencies(profile, table))[0]
-    return columns.launched(autocast=False, split_bias=False)[0]
+    return columns.launched(Launching())[0]
 
 
 def stacked(

@@ -21,7 +21,17 @@ from typing import Final, TypeVar
 
 from characterize import fusion
 from characterize.fusion.tables import base_name
-from characterize.records import Frozen, Graph, KernelGraph, Operator, Role, Shape, Stack, Value
+from characterize.records import (
+    Frozen,
+    Graph,
+    KernelGraph,
+    Launching,
+    Operator,
+    Role,
+    Shape,
+    Stack,
+    Value,
+)
 
 WIDE: Final = "wide"
 """The dtype of a value that autocast keeps in fp32: two elements of the running precision each."""
@@ -122,22 +132,17 @@ class Lowered:
     owner: tuple[int, ...]
 
 
-def lower(
-    kernels: KernelGraph, *, autocast: bool, split_bias: bool, wide_norms: bool = False
-) -> Lowered:
+def lower(kernels: KernelGraph, how: Launching) -> Lowered:
     """The kernels that PyTorch launches for a fused graph.
 
     Args:
         kernels: the fused graph.
-        autocast: whether parameters are in fp32 and cast at every call.
-        split_bias: whether a convolution's bias is a kernel of its own.
-        wide_norms: whether autocast runs layer and group norms in fp32, as PyTorch's own does;
-            otherwise in half precision, as timm's fast norms do. Compilers fuse the casts.
+        how: what PyTorch does beyond one kernel for each.
     """
     if kernels.stack is Stack.ENGINE:
         return Lowered(kernels, tuple(range(len(kernels.kernels))))
     shared = kernels.stack is Stack.COMPILED
-    work = _Lowering(kernels.graph, shared, autocast, split_bias, wide_norms and not shared)
+    work = _Lowering(kernels.graph, shared, how)
     graph = work.run()
     launched = fusion.fuse(graph, kernels.stack, epilogues=False)
     home = {i: n for n, kernel in enumerate(kernels.kernels) for i in kernel.operators}
@@ -151,9 +156,7 @@ class _Lowering:
 
     graph: Graph
     shared: bool  # whether equal casts are made once (a compiler sees them, eager does not)
-    autocast: bool
-    split_bias: bool
-    wide_norms: bool
+    how: Launching
     values: list[Value] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     origin: list[int] = field(default_factory=list)
@@ -168,7 +171,7 @@ class _Lowering:
         """Rewrite every operator in order."""
         self.values = list(self.graph.values)
         self.storages = 1 + max((value.storage for value in self.values), default=-1)
-        if self.autocast:
+        if self.how.autocast:
             produced = {out for operator in self.graph.operators for out in operator.outputs}
             self.wide = {
                 index
@@ -187,7 +190,7 @@ class _Lowering:
             parts = self._attention(operator)
             for each in parts:
                 self._operator(each, inside=len(parts) > 1)
-        if self.autocast:
+        if self.how.autocast:
             self.values = [
                 replace(value, dtype=WIDE if value.source in self.wide else _HALF)
                 if value.dtype in _FLOATS
@@ -230,10 +233,10 @@ class _Lowering:
         base = base_name(operator.name)
         if base == "linear" and not self.shared:
             operator = self._contiguous(operator)
-        if not self.autocast:
+        if not self.how.autocast:
             self._emit(operator)
             return
-        norm = self.wide_norms and base in _NORMS
+        norm = self.how.wide_norms and not self.shared and base in _NORMS
         if inside or (base in _NARROW and not norm) or self._joined_narrow(base, operator):
             self._emit(self._cast(operator, to_wide=False))
             return
@@ -314,7 +317,7 @@ class _Lowering:
 
     def _emit(self, operator: Operator) -> None:
         place = operator.arguments.index("bias") if "bias" in operator.arguments else -1
-        if not (self.split_bias and place >= 0 and base_name(operator.name) in _CONVOLUTIONS):
+        if not (self.how.split_bias and place >= 0 and base_name(operator.name) in _CONVOLUTIONS):
             self._append(operator)
             return
         (output,) = operator.outputs

@@ -324,3 +324,19 @@ class KernelGraph:
     stack: Stack
     kernels: tuple[Kernel, ...]
     folded: tuple[int, ...] = ()  # operators that vanish into weights (engine: batch norm)
+
+
+@dataclass(frozen=True, slots=True)
+class Launching:
+    """How PyTorch launches what was fused (see ``characterize.lowering``).
+
+    Attributes:
+        autocast: parameters are in fp32 and cast at every call.
+        split_bias: a convolution's bias is a kernel of its own.
+        wide_norms: autocast runs layer and group norms in fp32, as PyTorch's own does; otherwise
+            in half precision, as timm's fast norms do. Compilers fuse the casts.
+    """
+
+    autocast: bool = False
+    split_bias: bool = False
+    wide_norms: bool = False

@@ -117,10 +117,7 @@ def prepare(asked: Subject, like: Subject, stack: str | Stack) -> None:
     if templates.at_hand(asked) is None:
         return
     made, known = frame(asked, stack, None), frame(like, stack, None)
-    others = [
-        made.launched(autocast=cast, split_bias=split, wide_norms=wide).skeleton
-        for cast, split, wide in tuple(known.launched_by)
-    ]
+    others = [made.launched(how).skeleton for how in tuple(known.launched_by)]
     for each in (made, *others):
         _ = each.likeness  # kept with it, once it was asked for
 

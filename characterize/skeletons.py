@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from characterize import lowering, reuse
-from characterize.records import Graph, Kernel, KernelGraph, Operator, Role, Value
+from characterize.records import Graph, Kernel, KernelGraph, Launching, Operator, Role, Value
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ class Skeleton:
     live_sizes: tuple[Sizes, ...]  # distinct sets of values alive at once
     live_of: tuple[int, ...]  # kernel -> the set alive while it runs
     spans: tuple[tuple[reuse.Span, ...], ...] = ()  # row -> per read, kernels since it was touched
-    launched_by: dict[tuple[bool, bool, bool], Launched] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    launched_by: dict[Launching, Launched] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def likeness(self) -> Hashable:
@@ -65,15 +63,14 @@ class Skeleton:
         text = repr(([row.likeness for row in self.rows], self.spans))
         return hashlib.sha256(text.encode()).digest()
 
-    def launched(self, *, autocast: bool, split_bias: bool, wide_norms: bool = False) -> Launched:
+    def launched(self, how: Launching) -> Launched:
         """The kernels that PyTorch launches for these (see `lowering`), made once."""
-        key = (autocast, split_bias, wide_norms)
-        found = self.launched_by.get(key)
+        found = self.launched_by.get(how)
         if found is None:
-            found = _launched(self, *key)
+            found = _launched(self, how)
             known = tuple(self.launched_by.values())
             found = next((each for each in known if each == found), found)  # evaluated once
-            self.launched_by[key] = found
+            self.launched_by[how] = found
         return found
 
 
@@ -85,10 +82,8 @@ class Launched:
     occurrences: tuple[tuple[int, int, int], ...]  # (fused row, launched row, how often)
 
 
-def _launched(frame: Skeleton, autocast: bool, split_bias: bool, wide_norms: bool) -> Launched:
-    lowered = lowering.lower(
-        frame.graph, autocast=autocast, split_bias=split_bias, wide_norms=wide_norms
-    )
+def _launched(frame: Skeleton, how: Launching) -> Launched:
+    lowered = lowering.lower(frame.graph, how)
     made = skeleton(lowered.graph, history=True)
     counts = Counter(
         (frame.row_of[owner], row) for owner, row in zip(lowered.owner, made.row_of, strict=True)

@@ -11,7 +11,7 @@ import characterize as ch
 from characterize import codec, features, fusion, models, tracing
 from characterize.columns import KINDS
 from characterize.errors import BrokenRecordError
-from characterize.records import KernelKind, Precision, Stack
+from characterize.records import KernelKind, Launching, Precision, Stack
 
 
 def meta(*shape, dtype=torch.float32):
@@ -180,7 +180,7 @@ def test_what_decides_how_a_processor_runs_a_kernel():
             return torch.cat([x, x.relu()], 1).mean((2, 3))
 
     fused = columns(Net(), meta(2, 3, 8, 8)).kernels
-    found, _ = fused.launched(autocast=False, split_bias=False)
+    found, _ = fused.launched(Launching())
 
     def of(kind, name):
         return getattr(found, name)[found.kind == KINDS.index(kind), 0].tolist()

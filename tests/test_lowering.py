@@ -9,7 +9,7 @@ import pytest
 
 from characterize import costs, features, fusion, lowering, skeletons
 from characterize.columns import KINDS
-from characterize.records import Frozen, Graph, KernelKind, Operator, Role, Stack, Value
+from characterize.records import Frozen, Graph, KernelKind, Launching, Operator, Role, Stack, Value
 
 
 def values(*rows: tuple[tuple[int, ...], Role]) -> tuple[Value, ...]:
@@ -49,7 +49,7 @@ def names(graph: Graph) -> Counter[str]:
 
 def test_autocast_casts_inputs_weights_and_what_runs_wide(network):
     eager = fusion.fuse(network, Stack.EAGER)
-    found = lowering.lower(eager, autocast=True, split_bias=True).graph.graph
+    found = lowering.lower(eager, Launching(autocast=True, split_bias=True)).graph.graph
     # casts: the image, the convolution's weight and (separate) bias stays; the linear's weight; exp's input
     assert names(found)["aten._to_copy"] == 5
     assert names(found)["aten.add"] == 1
@@ -62,7 +62,7 @@ def test_autocast_casts_inputs_weights_and_what_runs_wide(network):
 
 def test_without_autocast_and_with_native_bias_eager_is_what_it_was(network):
     eager = fusion.fuse(network, Stack.EAGER)
-    found = lowering.lower(eager, autocast=False, split_bias=False)
+    found = lowering.lower(eager, Launching())
     assert found.graph.kernels == eager.kernels
     assert found.owner == tuple(range(5))
 
@@ -70,7 +70,7 @@ def test_without_autocast_and_with_native_bias_eager_is_what_it_was(network):
 def test_a_compiler_fuses_nothing_into_a_library_call(network):
     compiled = fusion.fuse(network, Stack.COMPILED)
     assert len(compiled.kernels) < len(network.operators)
-    found = lowering.lower(compiled, autocast=False, split_bias=False)
+    found = lowering.lower(compiled, Launching())
     calls = [k for k in found.graph.kernels if network.operators[k.anchor].name.endswith(("2d", "linear"))]  # fmt: skip
     assert all(len(kernel.operators) == 1 for kernel in calls)
     assert set(found.owner) == set(range(len(compiled.kernels)))
@@ -78,7 +78,7 @@ def test_a_compiler_fuses_nothing_into_a_library_call(network):
 
 def test_an_engine_is_left_as_it_is(network):
     engine = fusion.fuse(network, Stack.ENGINE)
-    assert lowering.lower(engine, autocast=True, split_bias=True).graph is engine
+    assert lowering.lower(engine, Launching(autocast=True, split_bias=True)).graph is engine
 
 
 def test_attention_on_five_dimensions_falls_apart():
@@ -87,7 +87,7 @@ def test_attention_on_five_dimensions_falls_apart():
     attention = Operator("aten.scaled_dot_product_attention", (0, 1, 2), (3,),
                          ("query", "key", "value"))  # fmt: skip
     graph = costs.priced(Graph("five", table, (attention,), (0, 1, 2), (3,)))
-    found = lowering.lower(fusion.fuse(graph, Stack.EAGER), autocast=False, split_bias=False)
+    found = lowering.lower(fusion.fuse(graph, Stack.EAGER), Launching())
     assert [o.name for o in found.graph.graph.operators] == [
         "aten.mul", "aten.mul", "aten.bmm", "aten._softmax", "aten.bmm"]  # fmt: skip
     assert found.owner == (0,) * 5
@@ -95,7 +95,9 @@ def test_attention_on_five_dimensions_falls_apart():
 
 def test_pytorchs_own_autocast_runs_norms_in_fp32(network):
     eager = fusion.fuse(network, Stack.EAGER)
-    found = lowering.lower(eager, autocast=True, split_bias=True, wide_norms=True).graph.graph
+    found = lowering.lower(
+        eager, Launching(autocast=True, split_bias=True, wide_norms=True)
+    ).graph.graph
     # two more than with fast norms: the norm's input to fp32, its result to half for the product
     assert names(found)["aten._to_copy"] == 7
     wide = {v for v, value in enumerate(found.values) if value.dtype == lowering.WIDE}
@@ -103,7 +105,7 @@ def test_pytorchs_own_autocast_runs_norms_in_fp32(network):
     assert not {3, 6} & wide
     # a compiler fuses those casts: nothing changes
     compiled = fusion.fuse(network, Stack.COMPILED)
-    made = [lowering.lower(compiled, autocast=True, split_bias=True, wide_norms=w).graph.graph
+    made = [lowering.lower(compiled, Launching(autocast=True, split_bias=True, wide_norms=w)).graph.graph
             for w in (False, True)]  # fmt: skip
     assert made[0] == made[1]
 
@@ -115,9 +117,11 @@ def test_attention_that_falls_apart_does_its_products_and_casts_nothing_inside()
                          ("query", "key", "value"))  # fmt: skip
     graph = costs.priced(Graph("three", table, (attention,), (0, 1, 2), (3,)))
     columns = features.columns(fusion.fuse(graph, Stack.EAGER)).kernels
-    launched, _ = columns.launched(autocast=True, split_bias=True)
+    launched, _ = columns.launched(Launching(autocast=True, split_bias=True))
     assert (launched.macs * launched.count).sum() == 2 * 2 * 16 * 16 * 8
-    found = lowering.lower(fusion.fuse(graph, Stack.EAGER), autocast=True, split_bias=True)
+    found = lowering.lower(
+        fusion.fuse(graph, Stack.EAGER), Launching(autocast=True, split_bias=True)
+    )
     # the three inputs; the softmax between the products runs in half precision
     assert names(found.graph.graph)["aten._to_copy"] == 3
 
@@ -130,7 +134,9 @@ def test_softmax_reads_half_precision_and_writes_fp32():
         Operator("aten.softmax", (1,), (3,), ("self",), Frozen(dim=-1)),
     )
     graph = costs.priced(Graph("soft", table, operators, (0,), (3,)))
-    found = lowering.lower(fusion.fuse(graph, Stack.EAGER), autocast=True, split_bias=True)
+    found = lowering.lower(
+        fusion.fuse(graph, Stack.EAGER), Launching(autocast=True, split_bias=True)
+    )
     assert names(found.graph.graph)["aten._to_copy"] == 2  # input and weight of the product
     assert found.graph.graph.values[3].dtype == lowering.WIDE
 
@@ -151,18 +157,16 @@ def test_a_product_of_a_transposed_input_copies_it_first(stack, copies):
         Operator("aten.linear", (2, 3), (4,), ("input", "weight")),
     )
     graph = costs.priced(Graph("mixer", table, operators, (0,), (4,)))
-    found = lowering.lower(fusion.fuse(graph, stack), autocast=False, split_bias=False)
+    found = lowering.lower(fusion.fuse(graph, stack), Launching())
     assert names(found.graph.graph)["aten.clone"] == copies
-    launched, _ = features.columns(fusion.fuse(graph, stack)).kernels.launched(
-        autocast=False, split_bias=False
-    )
+    launched, _ = features.columns(fusion.fuse(graph, stack)).kernels.launched(Launching())
     assert launched.turned_elements.max() == 2 * 8 * 5  # read across its order in memory
 
 
 def test_launched_kernels_do_the_work_of_the_fused_ones(network):
     for stack in (Stack.EAGER, Stack.COMPILED):
         columns = features.columns(fusion.fuse(network, stack)).kernels
-        launched, shares = columns.launched(autocast=True, split_bias=True)
+        launched, shares = columns.launched(Launching(autocast=True, split_bias=True))
         assert shares is not None
         total = (columns.macs * columns.count).sum()
         assert (launched.macs * launched.count).sum() == total
@@ -172,7 +176,7 @@ def test_launched_kernels_do_the_work_of_the_fused_ones(network):
 
 def test_a_wide_value_counts_double(network):
     columns = features.columns(fusion.fuse(network, Stack.EAGER)).kernels
-    launched, _ = columns.launched(autocast=True, split_bias=True)
+    launched, _ = columns.launched(Launching(autocast=True, split_bias=True))
     image = 2 * 4 * 8 * 8
     cast = np.flatnonzero(launched.input_elements[:, 0] == 2 * image)
     assert len(cast) == 1
@@ -185,7 +189,7 @@ _LAYER_NORM, _CONVOLUTION = map(KINDS.index, (KernelKind.LAYER_NORM, KernelKind.
 def test_the_distance_is_what_moved_since_the_touch(network):
     frame = skeletons.skeleton(fusion.fuse(network, Stack.EAGER))
     columns = features.columns(frame).kernels
-    launched, _ = columns.launched(autocast=False, split_bias=False)
+    launched, _ = columns.launched(Launching())
     kinds = launched.kind.tolist()
     norm, convolution = kinds.index(_LAYER_NORM), kinds.index(_CONVOLUTION)
     # the layer norm reads what the convolution just wrote: the convolution moved its input and output
@@ -199,8 +203,8 @@ def test_another_batch_scales_activations_and_not_weights(network):
     twice = columns.batched(2.0)
     np.testing.assert_allclose(twice.macs, 2 * columns.macs)
     np.testing.assert_allclose(twice.weight_elements, columns.weight_elements)
-    one, _ = columns.launched(autocast=True, split_bias=True)
-    two, _ = twice.launched(autocast=True, split_bias=True)
+    one, _ = columns.launched(Launching(autocast=True, split_bias=True))
+    two, _ = twice.launched(Launching(autocast=True, split_bias=True))
     derived = one.derived[:, 0] > 0
     np.testing.assert_allclose(two.output_elements[derived], one.output_elements[derived])
     np.testing.assert_allclose(two.output_elements[~derived], 2 * one.output_elements[~derived])

@@ -16,7 +16,7 @@ import characterize as ch
 from characterize import columns, features, hardware, session, subjects, sweeping
 from characterize.cli import main
 from characterize.errors import InvalidValueError, UnknownNameError
-from characterize.records import Precision, Stack
+from characterize.records import Launching, Precision, Stack
 from characterize.sweeping import evaluation, sinks
 
 pytestmark = pytest.mark.usefixtures("fresh_store")
@@ -129,7 +129,8 @@ def test_kernels_that_several_topologies_have_are_evaluated_once():
     assert found[3].count.ravel().tolist() == [1, 2]  # the first reads the image
     assert found[9].count.ravel().tolist() == [1, 8]
     three, nine = (
-        found[n].launched(autocast=True, split_bias=True)[0].input_distance for n in (3, 9)
+        found[n].launched(Launching(autocast=True, split_bias=True))[0].input_distance
+        for n in (3, 9)
     )
     assert three is nine
     assert len(found[1].kind) == 1

@@ -21,7 +21,7 @@ from characterize.hardware.cpu_kernels import Device, kernel_times
 from characterize.hardware.execution import execution_model
 from characterize.hardware.record import Profile
 from characterize.hardware.roofline import tiles, traffic, work
-from characterize.records import Precision, Stack
+from characterize.records import Launching, Precision, Stack
 
 DONOR: Final = "intel_i9_10940x"
 
@@ -119,7 +119,7 @@ def simd_cores(
     columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
 ) -> KernelEstimate:
     """SIMD products with weights laid out at every call, loops on some threads, fixed times."""
-    launched, shares = columns.launched(autocast=False, split_bias=False)
+    launched, shares = columns.launched(Launching())
     belonging = None if shares is None else shares.tobytes()
     key = ("simd_cores", profile, profile.title, precision, stack, belonging)
     return launched.once(

@@ -42,7 +42,7 @@ from characterize.hardware.gpu_kernels import (
 from characterize.hardware.gpu_products import Waves
 from characterize.hardware.record import Profile
 from characterize.hardware.roofline import traffic, work
-from characterize.records import Precision, Stack
+from characterize.records import Launching, Precision, Stack
 
 _SQUARES: Final = 2
 DISPATCH_SHARPNESS: Final = 2.0**_SQUARES
@@ -148,9 +148,8 @@ def launched_for(
     columns: KernelColumns, precision: Precision, known: Efficiencies
 ) -> tuple[KernelColumns, Array | None]:
     """The kernels that PyTorch launches on a GPU, and how many of each a fused one stands for."""
-    return columns.launched(
-        autocast=precision is Precision.FP16, split_bias=True, wide_norms=known["wide_norms"] > 0
-    )
+    autocast, wide = precision is Precision.FP16, known["wide_norms"] > 0
+    return columns.launched(Launching(autocast=autocast, split_bias=True, wide_norms=wide))
 
 
 @dataclass(frozen=True)
