@@ -45,8 +45,13 @@ MEASURED: Final[Mapping[str, float]] = {
 """Of single operators: fp32 attention at 512 and 1,024 keys 31 and 33 of 66.9 TFLOP/s; fp32 products 42
 to 53; and PyTorch 2.11's autocast, which runs layer norms in fp32."""
 
-BROADCAST: Final = {"eager": 0.62, "eager_nchw": 0.66}
-"""Clocks an element: batch norms 0.49 to 0.70, scaled channels 0.66 to 0.71, biases of rows 0.66."""
+MEASURED_OF: Final[Mapping[str, Mapping[str, float]]] = {
+    "eager": {"broadcast": 0.62, "norm_step": 0.45e-6, "stem_element": 1.05},
+    "eager_nchw": {"broadcast": 0.66},
+    "compiled": {"wide_norms": 0.0},
+}
+"""Clocks an element: batch norms 0.49 to 0.70, scaled channels 0.66 to 0.71, biases of rows 0.66. In bf16, of
+kernels in two networks (`h100_kernels.csv`): see `hardware.gpu_bf16`. A compiler fuses the casts of norms."""
 
 STARTS: Final[Mapping[str, Mapping[str, float]]] = {
     "eager": {
@@ -138,13 +143,9 @@ class Joint:
 
 def fitted(joint: Joint, table: str) -> dict[str, float]:
     """All values of a fit."""
-    known = dict(MEASURED)
-    if table in BROADCAST:
-        known["broadcast"] = BROADCAST[table]
-    else:
-        known["wide_norms"] = 0.0  # a compiler fuses the casts of norms
+    known = {**MEASURED, **MEASURED_OF[table]}
     free = [name for name in parameters.FREE[f"gpu.{table}"] if name not in known] + ["bandwidth"]
-    free += ["start"] if table in BROADCAST else []
+    free += ["start"] if "broadcast" in known else []
     if any(precision is Precision.FP32 for _, precision, _ in joint.parts):
         free.append("vector_convolution")
     start = {**parameters.STARTS[f"gpu.{table}"], **STARTS[table], **known}

@@ -1,11 +1,13 @@
 """From the fused graph to what a library really launches: casts, bias kernels, loops beside calls.
 
-The kernels that a result row counts are those of the fused graph. Three things run beside them on
+The kernels that a result row counts are those of the fused graph. Four things run beside them on
 PyTorch, and take time (ablations in docs/validation.md):
 
 - In fp16 and bf16, *autocast* keeps parameters in fp32: every call casts its weights anew, its
   fp32 inputs too, and some operators work in fp32. Such values count double (dtype ``"wide"``).
 - cuDNN adds a convolution's bias in a kernel of its own.
+- In bf16 PyTorch uses batch norms of its own: each first copies its mean to fp32, and inverts its
+  deviation (`batch_norm_cuda_out` in ATen/native/cuda/Normalization.cu).
 - TorchInductor's default fuses nothing into a library call: what follows one is a loop kernel.
 
 :func:`lower` makes that graph from the fused one. It never evaluates a dimension, so templates are
@@ -79,22 +81,12 @@ _NARROW: Final = _CONVOLUTIONS | frozenset(
 _NORMS: Final = frozenset(["layer_norm", "native_layer_norm", "group_norm", "native_group_norm"])
 """What PyTorch's autocast runs in fp32, and timm's fast norms in half precision."""
 
+_BATCH_NORMS: Final = frozenset(["batch_norm", "native_batch_norm"])
+
 _WIDENED: Final = frozenset(
-    [
-        "pow",
-        "exp",
-        "expm1",
-        "log",
-        "log10",
-        "log2",
-        "log1p",
-        "rsqrt",
-        "reciprocal",
-        "norm",
-        "softplus",
-        "cdist",
-    ]
-)
+    ["pow", "exp", "expm1", "log", "log10", "log2", "log1p", "rsqrt", "reciprocal", "norm",
+     "softplus", "cdist"]
+)  # fmt: skip
 """Autocast casts the inputs of these to fp32."""
 
 _ACCUMULATED: Final = frozenset(
@@ -245,7 +237,7 @@ class _Lowering:
             self.wide.update(operator.outputs)
         elif base in _ACCUMULATED:
             self.wide.update(operator.outputs)
-        elif (operator.inplace and operator.inputs) or base in ("batch_norm", "native_batch_norm"):
+        elif (operator.inplace and operator.inputs) or base in _BATCH_NORMS:
             if self._is_wide(operator.inputs[0]):
                 self.wide.update(operator.outputs)
         elif self._promotes(operator.inputs):
@@ -316,6 +308,8 @@ class _Lowering:
         return result
 
     def _emit(self, operator: Operator) -> None:
+        if self.how.own_norms and not self.shared and base_name(operator.name) in _BATCH_NORMS:
+            operator = self._statistics(operator)
         place = operator.arguments.index("bias") if "bias" in operator.arguments else -1
         if not (self.how.split_bias and place >= 0 and base_name(operator.name) in _CONVOLUTIONS):
             self._append(operator)
@@ -337,6 +331,19 @@ class _Lowering:
             )
         )
         self._append(self._make("aten.add", (between, shown), output))
+
+    def _statistics(self, operator: Operator) -> Operator:
+        """PyTorch's own batch norm copies its mean, and inverts its deviation, before it starts."""
+        inputs = list(operator.inputs)
+        for name, kernel in (("running_mean", "aten._to_copy"), ("running_var", "aten.rsqrt")):
+            if name in operator.arguments:
+                place = operator.arguments.index(name)
+                value = self.values[inputs[place]]
+                made = self._value(value.shape, value.role)
+                self.values[made] = replace(self.values[made], dtype=WIDE)
+                self._append(self._make(kernel, (inputs[place],), made))
+                inputs[place] = made
+        return replace(operator, inputs=tuple(inputs))
 
     def _attention(self, operator: Operator) -> Sequence[Operator]:
         """Attention on tensors of other than four dimensions falls back to separate operators."""

@@ -335,8 +335,11 @@ class Launching:
         split_bias: a convolution's bias is a kernel of its own.
         wide_norms: autocast runs layer and group norms in fp32, as PyTorch's own does; otherwise
             in half precision, as timm's fast norms do. Compilers fuse the casts.
+        own_norms: batch norms are PyTorch's own kernels, as they are in bf16, which it does not
+            hand to cuDNN. A compiler generates its own.
     """
 
     autocast: bool = False
     split_bias: bool = False
     wide_norms: bool = False
+    own_norms: bool = False

@@ -208,3 +208,28 @@ def test_another_batch_scales_activations_and_not_weights(network):
     derived = one.derived[:, 0] > 0
     np.testing.assert_allclose(two.output_elements[derived], one.output_elements[derived])
     np.testing.assert_allclose(two.output_elements[~derived], 2 * one.output_elements[~derived])
+
+
+@pytest.mark.parametrize("stack", [Stack.EAGER, Stack.COMPILED])
+def test_pytorchs_own_batch_norm_prepares_its_statistics(stack):
+    table = values(((2, 6, 8, 8), Role.INPUT), *[((6,), Role.PARAMETER)] * 4,
+                   ((2, 6, 8, 8), Role.ACTIVATION))  # fmt: skip
+    norm = Operator("aten.batch_norm", (0, 1, 2, 3, 4), (5,),
+                    ("input", "weight", "bias", "running_mean", "running_var"))  # fmt: skip
+    graph = costs.priced(Graph("norm", table, (norm,), (0,), (5,)))
+    columns = features.columns(fusion.fuse(graph, stack)).kernels
+    launched, shares = columns.launched(Launching(own_norms=True))
+    if stack is Stack.COMPILED:  # a compiler computes them inside its kernel
+        assert len(launched.kind) == 1
+        return
+    kinds = sorted(KINDS[kind] for kind in launched.kind)
+    assert kinds == [
+        "batch_norm",
+        "cast",
+        "elementwise",
+    ]  # its mean in fp32, the root of its variance
+    assert shares is not None
+    assert shares.sum() == 3
+    # and still reads weight, bias, mean and deviation: of 6 channels, the last two in fp32
+    place = launched.kind.tolist().index(KINDS.index(KernelKind.BATCH_NORM))
+    assert launched.weight_elements[place].item() == 6 + 6 + 2 * 6 + 2 * 6

@@ -148,8 +148,13 @@ def launched_for(
     columns: KernelColumns, precision: Precision, known: Efficiencies
 ) -> tuple[KernelColumns, Array | None]:
     """The kernels that PyTorch launches on a GPU, and how many of each a fused one stands for."""
-    autocast, wide = precision is Precision.FP16, known["wide_norms"] > 0
-    return columns.launched(Launching(autocast=autocast, split_bias=True, wide_norms=wide))
+    how = Launching(
+        autocast=precision is Precision.FP16,
+        split_bias=True,
+        wide_norms=known["wide_norms"] > 0,
+        own_norms=precision is Precision.BF16,
+    )
+    return columns.launched(how)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns
-from characterize.hardware import gpu_products, gpu_rows
+from characterize.hardware import gpu_bf16, gpu_products, gpu_rows
 from characterize.hardware.gpu_products import Waves
 from characterize.hardware.record import Profile
 from characterize.hardware.residency import Cache
@@ -57,6 +57,7 @@ class Device:
     clocks_per_s: float  # of all multiprocessors together, at the clock of the peak
     cache_bytes_per_s: float = 0.0  # of the second-level cache; 0 where it is not known
     pace: float = 1.0  # of products on vector units: their rate over that of the matrix units
+    bf16: bool = False  # a format that cuDNN has fewer kernels for
 
     def cache_gain(self, bytes_per_clock: float) -> float:
         """Bandwidth of the cache over that of memory, from a rate a multiprocessor if not known."""
@@ -84,6 +85,7 @@ class Device:
             clocks_per_s=units.get("sms", 0.0) * rated or vector / VECTOR_FLOPS_A_CLOCK,
             cache_bytes_per_s=profile.on_chip_bytes_per_s or 0.0,
             pace=_pace(profile, precision),
+            bf16=precision is Precision.BF16,
         )
 
 
@@ -245,7 +247,8 @@ def _vector_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Ar
         rows = np.where(columns.row_elements > 0, columns.output_elements / row, 0.0)
         seconds = seconds + rows * known["layer_norm_row"] / rate
     if known["broadcast"]:
-        seconds = seconds + _broadcast_elements(columns) * known["broadcast"] / rate
+        elements = _broadcast_elements(columns, norms=not _own_norms(device, known))
+        seconds = seconds + elements * known["broadcast"] / rate
     if columns.turned_elements.any():
         seconds = seconds + _across(columns) * known["turned"] / rate
     return np.asarray(seconds)
@@ -263,13 +266,18 @@ def _fused_flops(columns: KernelColumns, known: Efficiencies) -> Array:
     return np.asarray(2.0 * elements * instructions)
 
 
-def _broadcast_elements(columns: KernelColumns) -> Array:
+def _own_norms(device: Device, known: Efficiencies) -> bool:
+    """Whether batch norms are PyTorch's own kernels, and not of a library."""
+    return device.bf16 and known["norm_step"] > 0
+
+
+def _broadcast_elements(columns: KernelColumns, *, norms: bool) -> Array:
     """Elements of kernels that look up an operand by the element's place: its channel or row."""
     single = columns.operators == 1
     written = columns.output_elements
     more = columns.input_elements + columns.weight_elements - written
     few = columns.is_kind(_K.ELEMENTWISE) & (more > 0) & (more < _FEW * written)
-    found = single & (few | columns.is_kind(_K.BATCH_NORM))
+    found = single & (few | columns.is_kind(_K.BATCH_NORM) if norms else few)
     return np.where(found, written, 0.0)
 
 
@@ -318,6 +326,9 @@ def memory_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
         again = gpu_rows.read_again_bytes(columns, device.multiprocessors, cache, known)
         waits = gpu_rows.waiting_s(columns, device.multiprocessors, known)
         seconds = seconds + (again / bytes_per_s + waits)
+    if _own_norms(device, known):
+        walking = gpu_bf16.walking_s(columns, device.multiprocessors, cache, known)
+        seconds = np.maximum(seconds, walking)
     return np.asarray(seconds)
 
 
@@ -354,7 +365,8 @@ def beside_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
     passes = _layout(columns, known)
     gap: Array | float = known["launch"]
     if known["start"]:
-        gap = gap + np.where(columns.is_kind(*_STARTED), known["start"], 0.0)
+        started = [k for k in _STARTED if k is not _K.BATCH_NORM or not _own_norms(device, known)]
+        gap = gap + np.where(columns.is_kind(*started), known["start"], 0.0)
     if not passes.any():
         return _row(known["launch"]) if not known["start"] else np.asarray(gap)
     moved = (columns.input_elements + columns.output_elements) * device.element_bytes * passes

@@ -24,6 +24,7 @@ Waves = dict[Hashable, Array]
 """Clocks of the best tiles by the products' sizes: the same in every precision."""
 
 _K = KernelKind
+_PATCH: Final = 8.0  # the least stride of a patch embedding
 
 Efficiencies = Mapping[str, float]
 Mask = NDArray[np.bool_]
@@ -50,7 +51,24 @@ def product_s(columns: KernelColumns, device: Device, known: Efficiencies, waves
     flops = best * (depth * causal(columns))
     if not (m > 0).all():
         flops = np.where(m > 0, flops, 2.0 * columns.worked_macs)
-    return np.asarray(flops * (_penalty(columns, known) / rate))
+    seconds = np.asarray(flops * (_penalty(columns, known) / rate))
+    if device.bf16 and known["stem_element"]:
+        seconds = np.where(
+            _stems(columns), np.maximum(seconds, _stem_s(columns, device, known)), seconds
+        )
+    return seconds
+
+
+def _stem_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
+    """Seconds of a convolution of an image on vector units (see `gpu_bf16`)."""
+    rate = device.clocks_per_s * known["clock"]
+    products = 2.0 * columns.macs / device.vector_flops_per_s
+    return np.asarray(columns.output_elements * known["stem_element"] / rate + products)
+
+
+def _stems(columns: KernelColumns) -> Mask:
+    """First convolutions that halve an image, or so; patches have other kernels."""
+    return few_channels(columns) & (columns.stride > 1) & (columns.stride < _PATCH)
 
 
 def _best_clocks(columns: KernelColumns, units: float, start: float) -> Array:
@@ -95,7 +113,7 @@ def _share(columns: KernelColumns, known: Efficiencies) -> Array:
         if mask.any():
             share = np.where(mask, known[name], share)
     few = few_channels(columns)
-    patch = few & (columns.stride >= 8)
+    patch = few & (columns.stride >= _PATCH)
     return np.where(patch, known["patch"], np.where(few, known["stem"], share))
 
 

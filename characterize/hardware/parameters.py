@@ -75,6 +75,10 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
         "norm_rows": Parameter(0.0, 0.0, 32.0, "rows of layer norms at once a multiprocessor"),
         "norm_start": Parameter(0.0, 0.0, 10e-6, "time of a layer norm's block, in seconds"),
         "norm_element": Parameter(0.0, 0.0, 10e-9, "and of every element of its row"),
+        "norm_step": Parameter(
+            0.0, 0.0, 5e-6, "time of PyTorch's batch norm an element, in seconds"
+        ),
+        "stem_element": Parameter(0.0, 0.0, 9.0, "clocks an element written by stems in bf16"),
         "broadcast": Parameter(0.0, 0.0, 3.0, "clocks of a multiprocessor an element broadcast to"),
         "turned": Parameter(1.77, 0.0, 6.0, "clocks of a multiprocessor an element of a transpose"),
         "cache_share": Parameter(1.0, 0.1, 1.5, "share of L2 that keeps what was last touched"),
@@ -179,6 +183,7 @@ STARTS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
             "tile": 8.0, "prologue": 30.0, "overlap": 4.0, "memory_depthwise": 2.0,
             "memory_copy": 1.5, "memory_pooling": 3.0, "memory_product": 1.1, "matmul": 0.33,
             "memory_group_norm": 3.0, "huge": 2.5, "layer_norm_row": 300.0,
+            "norm_step": 0.45e-6,
         },
         "gpu.eager_nchw": {
             "tile": 11.0, "prologue": 45.0, "overlap": 3.0, "memory_depthwise": 2.0,
