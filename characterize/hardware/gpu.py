@@ -131,7 +131,7 @@ def _run(
     )
     clock = clocks.sustained(load, budget, energy.bytes_j.shape[1])
     compute, memory, kernel = full.compute_s, full.memory_s, full.kernel_s
-    calls = folded(host.calls(launched, stack), shares) / sent.sum()
+    calls = folded(host.calls(launched, stack), shares) / sent.sum(axis=0)
     slower = np.flatnonzero(clock < 1.0)
     if not len(slower):
         return _Run(shares is not None, compute, memory, kernel, np.ones(1), busy, factor, calls)
@@ -249,6 +249,8 @@ def step_seconds(
 ) -> tuple[Array, Array]:
     """Seconds of a step, and of its kernels, at a clock, for some of the configurations."""
     busy = weighted(count, clocked(_some(full, which), clock).kernel_s)
+    if sent.shape[1] > 1:
+        sent = sent[:, which]
     return busy * _factor(sent, busy, known["dispatch"]), busy
 
 
@@ -357,10 +359,11 @@ def step_factor(count: Array, kernel_s: Array, dispatch_s: float) -> Array:
 
 
 def _factor(sent: Array, device_s: Array, dispatch_s: float) -> Array:
-    host_s = sent.sum() * dispatch_s
+    host_s = sent.sum(axis=0) * dispatch_s
     if positive(device_s):
         ratio = host_s / device_s
     else:
+        host_s, device_s = np.broadcast_arrays(host_s, device_s)
         ratio = np.divide(host_s, device_s, out=np.zeros_like(device_s), where=device_s > 0)
     for _ in range(
         _SQUARES

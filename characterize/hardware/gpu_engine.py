@@ -71,6 +71,7 @@ _NEUTRAL: Final[Mapping[str, float]] = MappingProxyType(
         "depthwise_bytes": 0.0,
         "layer_norm_row": 0.0,
         "turned": 0.0,
+        "recurrent_step": 0.0,
         "cache_share": 0.7,
         "cache_gain": 3.0,
     }

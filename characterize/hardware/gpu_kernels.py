@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns
-from characterize.hardware import gpu_bf16, gpu_products, gpu_rows
+from characterize.hardware import gpu_bf16, gpu_products, gpu_recurrent, gpu_rows
 from characterize.hardware.gpu_products import Waves
 from characterize.hardware.record import Profile
 from characterize.hardware.residency import Cache
@@ -326,6 +326,8 @@ def memory_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
         again = gpu_rows.read_again_bytes(columns, device.multiprocessors, cache, known)
         waits = gpu_rows.waiting_s(columns, device.multiprocessors, known)
         seconds = seconds + (again / bytes_per_s + waits)
+    if gpu_recurrent.stepping(columns, known):
+        seconds = seconds + gpu_recurrent.weights_again_s(columns, cache, bytes_per_s)
     if _own_norms(device, known):
         walking = gpu_bf16.walking_s(columns, device.multiprocessors, cache, known)
         seconds = np.maximum(seconds, walking)
@@ -367,7 +369,9 @@ def beside_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
     if known["start"]:
         started = [k for k in _STARTED if k is not _K.BATCH_NORM or not _own_norms(device, known)]
         gap = gap + np.where(columns.is_kind(*started), known["start"], 0.0)
-    if not passes.any():
+    if gpu_recurrent.stepping(columns, known):
+        gap = gap + gpu_recurrent.starts_s(columns, known)
+    elif not passes.any():
         return _row(known["launch"]) if not known["start"] else np.asarray(gap)
     moved = (columns.input_elements + columns.output_elements) * device.element_bytes * passes
     kernels = np.where(passes > 0, 1.0 + known["layout_kernels"], 1.0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns
+from characterize.hardware import gpu_recurrent
 from characterize.records import KernelKind
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ Mask = NDArray[np.bool_]
 
 def product_s(columns: KernelColumns, device: Device, known: Efficiencies, waves: Waves) -> Array:
     """Seconds of convolutions and matrix products: the best tile's waves."""
+    whole, steps = columns, gpu_recurrent.stepping(columns, known)
+    if steps:
+        columns = gpu_recurrent.one_step(columns)
     m, k = columns.m, columns.k
     sizes = (
         array for each in (m, columns.n, columns.groups) for array in (each.shape, each.tobytes())
@@ -52,10 +56,11 @@ def product_s(columns: KernelColumns, device: Device, known: Efficiencies, waves
     if not (m > 0).all():
         flops = np.where(m > 0, flops, 2.0 * columns.worked_macs)
     seconds = np.asarray(flops * (_penalty(columns, known) / rate))
+    if steps:
+        seconds = gpu_recurrent.all_steps_s(whole, seconds, rate)
     if device.bf16 and known["stem_element"]:
-        seconds = np.where(
-            _stems(columns), np.maximum(seconds, _stem_s(columns, device, known)), seconds
-        )
+        stem_s = np.maximum(seconds, _stem_s(columns, device, known))
+        seconds = np.where(_stems(columns), stem_s, seconds)
     return seconds
 
 

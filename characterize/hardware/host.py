@@ -41,20 +41,24 @@ _CALLS: Final = {
     KernelKind.ELEMENTWISE: 1.0,
     KernelKind.CAST: 1.0,
 }
+_STEP: Final = 2.0  # kernels of a recurrent layer's time step, which cuDNN launches one by one
 _EAGER: Final = np.array([_CALLS.get(kind, _OTHER) for kind in KINDS])
 
 
 def calls(columns: KernelColumns, stack: Stack) -> Array:
-    """Time of the host for each launched kernel, ``[L, 1]``, in times of a pointwise one.
+    """Time of the host for each launched kernel, ``[L, N]`` or ``[L, 1]``, in times of a pointwise one.
 
     >>> float(_EAGER[KINDS.index(KernelKind.CONVOLUTION)])
     2.7
     """
-    if stack is not Stack.EAGER:
-        return np.ones((len(columns.kind), 1))
-    return _EAGER[columns.kind][:, None]
+    once = np.ones(len(columns.kind)) if stack is not Stack.EAGER else _EAGER[columns.kind]
+    recurrent = columns.is_kind(KernelKind.RECURRENT)
+    if not recurrent.any():
+        return once[:, None]
+    steps = columns.flat(np.where(recurrent, columns.groups, 0.0))
+    return np.asarray(np.maximum(once[:, None], _STEP * steps))
 
 
 def sent(columns: KernelColumns, stack: Stack) -> Array:
-    """The same for all kernels of a network together, as often as each occurs: ``[L, 1]``."""
+    """The same for all kernels of a network together, as often as each occurs: likewise."""
     return np.asarray(columns.repeats * calls(columns, stack))
