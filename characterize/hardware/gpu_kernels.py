@@ -364,18 +364,20 @@ def traffic_factor(columns: KernelColumns, known: Efficiencies) -> Array:
 
 def beside_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Seconds of copies into another layout and back, and of the gaps between kernels."""
-    passes = _layout(columns, known)
-    gap: Array | float = known["launch"]
+    gap: Array = _row(known["launch"])
     if known["start"]:
         started = [k for k in _STARTED if k is not _K.BATCH_NORM or not _own_norms(device, known)]
         gap = gap + np.where(columns.is_kind(*started), known["start"], 0.0)
+    passes = _layout(columns, known)
+    if passes.any():
+        moved = (columns.input_elements + columns.output_elements) * device.element_bytes * passes
+        gap = gap * np.where(passes > 0, 1.0 + known["layout_kernels"], 1.0)
+        gap = gap + moved / (device.bytes_per_s * known["bandwidth"])
+    if known["sliced"]:
+        gap = gap + gpu_products.slices_s(columns, device, known)
     if gpu_recurrent.stepping(columns, known):
         gap = gap + gpu_recurrent.starts_s(columns, known)
-    elif not passes.any():
-        return _row(known["launch"]) if not known["start"] else np.asarray(gap)
-    moved = (columns.input_elements + columns.output_elements) * device.element_bytes * passes
-    kernels = np.where(passes > 0, 1.0 + known["layout_kernels"], 1.0)
-    return np.asarray(moved / (device.bytes_per_s * known["bandwidth"]) + kernels * gap)
+    return np.asarray(gap)
 
 
 def _layout(columns: KernelColumns, known: Efficiencies) -> Array:

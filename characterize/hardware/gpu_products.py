@@ -25,6 +25,8 @@ Waves = dict[Hashable, Array]
 """Clocks of the best tiles by the products' sizes: the same in every precision."""
 
 _K = KernelKind
+_SLICES: Final = 3.0  # kernels more a group: its channels, its weights, its result
+_SLICED_ALONE: Final = 4.0  # groups at most that are cut out one by one; more are padded together
 _PATCH: Final = 8.0  # the least stride of a patch embedding
 
 Efficiencies = Mapping[str, float]
@@ -55,7 +57,7 @@ def product_s(columns: KernelColumns, device: Device, known: Efficiencies, waves
     flops = best * (depth * causal(columns))
     if not (m > 0).all():
         flops = np.where(m > 0, flops, 2.0 * columns.worked_macs)
-    seconds = np.asarray(flops * (_penalty(columns, known) / rate))
+    seconds = np.asarray(flops * (_penalty(columns, device, known) / rate))
     if steps:
         seconds = gpu_recurrent.all_steps_s(whole, seconds, rate)
     if device.bf16 and known["stem_element"]:
@@ -133,13 +135,43 @@ def _vector_share(columns: KernelColumns, known: Efficiencies) -> Array:
     return np.minimum(own, _share(columns, known))
 
 
+def sliced(columns: KernelColumns, device: Device, known: Efficiencies) -> Mask:
+    """Grouped convolutions that cuDNN has no NHWC kernel for: widths that are no power of two.
+
+    It cuts out the channels of each group, or pads them, and joins what it gets (`nhwcSliceCKernel`,
+    `tensorTransformGeneric`); in fp32 it copies into NCHW instead.
+    """
+    if not known["sliced"] or device.pace < 1.0:
+        return np.zeros((1, 1), dtype=np.bool_)
+    width = columns.k / np.maximum(columns.kernel_area, 1.0)
+    grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & (columns.kernel_area > 1)
+    odd: Mask = grouped & (np.log2(np.maximum(width, 1.0)) % 1 != 0)
+    return odd
+
+
+def slices_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
+    """Seconds of cutting and joining: clocks of what is read and written, gaps between kernels.
+
+    2.0 clocks of a multiprocessor an element, of eight operators on our H100 with groups of 112 channels
+    (7 to 56 pixels, batches 8 and 128; data/published/h100_operators.csv): 0.7 to 1.0 of their time, 0.16 to
+    0.26 without.
+    """
+    found = sliced(columns, device, known)
+    if not found.any():
+        return np.zeros((1, 1))
+    elements = columns.input_elements + columns.output_elements
+    kernels = _SLICES * np.minimum(columns.groups, _SLICED_ALONE)
+    rate = device.clocks_per_s * known["clock"]
+    return np.where(found, elements * known["sliced"] / rate + kernels * known["launch"], 0.0)
+
+
 def few_channels(columns: KernelColumns) -> Mask:
     """Dense convolutions of an image: libraries have kernels of their own for so few channels."""
     dense = columns.is_kind(_K.CONVOLUTION)
     return dense & (columns.k / np.maximum(columns.kernel_area, 1.0) <= 4)
 
 
-def _penalty(columns: KernelColumns, known: Efficiencies) -> Array:
+def _penalty(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Factors on products whose sizes fall off the fast kernels."""
     width = columns.k / np.maximum(columns.kernel_area, 1.0)
     few = few_channels(columns)
@@ -151,6 +183,6 @@ def _penalty(columns: KernelColumns, known: Efficiencies) -> Array:
     factor = np.where(odd, known["odd_product"], factor)
     power_of_two = np.log2(np.maximum(width, 1.0)) % 1 == 0
     unusual = (width < 64) & (width % 16 != 0) & ~power_of_two
-    grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & unusual
+    grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & unusual & ~sliced(columns, device, known)
     factor = np.where(grouped, known["odd_groups"], factor)
     return np.where(few & (columns.stride >= 32), known["wide_patch"], factor)

@@ -75,6 +75,9 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
         "norm_rows": Parameter(0.0, 0.0, 32.0, "rows of layer norms at once a multiprocessor"),
         "norm_start": Parameter(0.0, 0.0, 10e-6, "time of a layer norm's block, in seconds"),
         "norm_element": Parameter(0.0, 0.0, 10e-9, "and of every element of its row"),
+        "sliced": Parameter(
+            0.0, 0.0, 9.0, "clocks an element of channels cut out of grouped images"
+        ),
         "recurrent_step": Parameter(
             2.66e-6, 0.0, 20e-6, "start of a recurrent layer's time step, in seconds"
         ),
