@@ -202,8 +202,9 @@ def _gpu_predictor(samples: Samples, profile: Profile, precision: Precision) -> 
             every[which] = clock
             kernel = gpu_kernels.clocked(full, every[segment][:, None]).kernel_s
             busy = np.add.reduceat((kernel * count)[:, 0], starts)
-            step = (busy**power + (sent * values["dispatch"]) ** power) ** (1.0 / power)
-            return step[which], busy[which]
+            host_s, ahead = sent * values["dispatch"], values["ahead"]
+            step = (busy**power + (host_s * (1.0 - ahead)) ** power) ** (1.0 / power)
+            return (step + host_s * ahead)[which], busy[which]
 
         clock = clocks.sustained(clocks.Load(operations_j, bytes_j, seconds), budget, len(starts))
         step, _ = seconds(clock, np.arange(len(starts)))

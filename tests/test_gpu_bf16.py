@@ -81,7 +81,7 @@ def test_batch_norms_make_narrow_networks_slower_in_bf16_and_compilers_do_not():
         ).latency_s.item()  # fmt: skip
 
     assert seconds("eager", "bf16") > 1.1 * seconds("eager", "fp16")
-    assert seconds("compiled", "bf16") == pytest.approx(seconds("compiled", "fp16"), rel=0.05)
+    assert seconds("compiled", "bf16") <= seconds("compiled", "fp16")  # which casts its weights
 
 
 def test_sizes_of_a_grid_are_counted_one_by_one():

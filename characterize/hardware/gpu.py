@@ -9,7 +9,8 @@ The kernels that PyTorch launches (`lowering`) are timed one by one:
     memory     sum of bytes (1 - hit (1 - 1/gain)) / (bandwidth e), hit = 1 / (1 + (d / cache)^2)
                where d are the bytes moved since the value was last touched
     kernel     (compute^p + memory^p)^(1/p) + launch
-    step       ((sum of kernels)^4 + (calls x dispatch)^4)^(1/4), calls of the host (`host`)
+    step       ((sum of kernels)^4 + (calls x dispatch)^4)^(1/4), calls of the host (`host`); a share of them
+               may be ahead of the first kernel, and then comes before all
 
 A power limit lowers the clock of the arithmetic (`clocks`).
 
@@ -122,7 +123,7 @@ def _run(
     if stack is Stack.ENGINE:  # the power limit is in its kernels' times
         budget = replace(budget, limit_w=np.inf)
     busy = weighted(repeats, full.kernel_s)
-    factor = _factor(sent, busy, known["dispatch"])
+    factor = _factor(sent, busy, known["dispatch"], known["ahead"])
     load = clocks.Load(
         weighted(repeats, energy.operations_j),
         weighted(repeats, energy.bytes_j),
@@ -140,7 +141,7 @@ def _run(
     compute[:, slower] = folded(times.compute_s, shares)
     kernel[:, slower] = folded(times.kernel_s, shares)
     busy = weighted(repeats, kernel)
-    factor = _factor(sent, busy, known["dispatch"])
+    factor = _factor(sent, busy, known["dispatch"], known["ahead"])
     return _Run(shares is not None, compute, memory, kernel, clock, busy, factor, calls)
 
 
@@ -251,7 +252,7 @@ def step_seconds(
     busy = weighted(count, clocked(_some(full, which), clock).kernel_s)
     if sent.shape[1] > 1:
         sent = sent[:, which]
-    return busy * _factor(sent, busy, known["dispatch"]), busy
+    return busy * _factor(sent, busy, known["dispatch"], known["ahead"]), busy
 
 
 def _without_autocast(
@@ -353,26 +354,29 @@ def folded(part: Array, shares: Array | None) -> Array:
     return part if shares is None else np.asarray(shares @ part)
 
 
-def step_factor(count: Array, kernel_s: Array, dispatch_s: float) -> Array:
-    """How much longer a step takes than its kernels, as the host has to send each one."""
-    return _factor(count, weighted(count, kernel_s), dispatch_s)
+def step_factor(count: Array, kernel_s: Array, dispatch_s: float, ahead: float = 0.0) -> Array:
+    """How much longer a step takes than its kernels, as the host has to send each one.
+
+    ``ahead`` is the share of the host's work that it does before it sends the first.
+    """
+    return _factor(count, weighted(count, kernel_s), dispatch_s, ahead)
 
 
-def _factor(sent: Array, device_s: Array, dispatch_s: float) -> Array:
+def _factor(sent: Array, device_s: Array, dispatch_s: float, ahead: float) -> Array:
     host_s = sent.sum(axis=0) * dispatch_s
     if positive(device_s):
-        ratio = host_s / device_s
+        whole = host_s / device_s
     else:
         host_s, device_s = np.broadcast_arrays(host_s, device_s)
-        ratio = np.divide(host_s, device_s, out=np.zeros_like(device_s), where=device_s > 0)
-    for _ in range(
-        _SQUARES
-    ):  # ratio to the power of DISPATCH_SHARPNESS, and its root: no logarithm
+        whole = np.divide(host_s, device_s, out=np.zeros_like(device_s), where=device_s > 0)
+    ratio = whole * (1.0 - ahead)
+    # to the power of DISPATCH_SHARPNESS, and its root: no logarithm
+    for _ in range(_SQUARES):
         np.square(ratio, out=ratio)
     ratio += 1.0
     for _ in range(_SQUARES):
         np.sqrt(ratio, out=ratio)
-    return np.asarray(ratio)
+    return np.asarray(ratio + whole * ahead if ahead else ratio)
 
 
 def tile_counts(columns: KernelColumns) -> Array:

@@ -11,6 +11,10 @@ the time, and five EfficientViTs at batch 512 on the RTX 4090 (timm), which then
 on our H100, without the modules around them (data/published/h100_launches.csv), a pointwise operator takes
 11 us, a cast 13, a softmax 11, a layer norm 18, a convolution 19, a linear layer 22, attention 30, a batch
 norm 40. What a compiler generates is sent by one line of a generated program each: all count alike.
+
+Before that program runs, its guards look at every input and parameter, and the device waits: ``ahead`` is
+0.143 of the host's time on our H100, in the median of 23 compiled networks (a step with a synchronise
+less one in a steady stream, at batches of 32 and more; 0.03 in eager, which checks nothing, not modelled).
 """
 
 from __future__ import annotations

@@ -94,6 +94,9 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
         "launch": Parameter(1e-6, 0.2e-6, 3e-6, "gap between two kernels, in seconds"),
         "start": Parameter(0.0, 0.0, 10e-6, "more, for convolutions, batch norms and attention"),
         "dispatch": Parameter(13.7e-6, 0.5e-6, 60e-6, "host time a pointwise kernel, in seconds"),
+        "ahead": Parameter(
+            0.0, 0.0, 0.5, "share of the host's time before it sends the first kernel"
+        ),
         "layout_dense": Parameter(0.0, 0.0, 1.5, "copies around a dense NCHW convolution"),
         "layout_pointwise": Parameter(0.0, 0.0, 1.5, "copies around a 1x1 NCHW convolution"),
         "layout_kernels": Parameter(3.0, 0.0, 6.0, "kernels around one that changes its layout"),
