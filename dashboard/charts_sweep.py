@@ -29,6 +29,9 @@ from dashboard.encodings import (
 HEIGHT: Final = 460
 LIST_TOP: Final = 98  # pixels from the axis down to the names of the lines on a narrow page
 PICK: Final = "pick"
+_KEPT: Final = "id:N"
+"""A mark belongs to what it stands for. Without this every mark is taken out of the page and made
+anew when rows are replaced, which takes longer than to change those that differ."""
 
 
 def _pick() -> alt.Parameter:
@@ -83,12 +86,17 @@ def heatmap(
     legend = gradient(title, **shares) if share else log_legend(title, unit)
     kind = alt.Scale(domain=[0, 1]) if share else alt.Scale(type="log", reverse=True)
     boxes: alt.Chart = base.mark_rect().encode(
+        key=_KEPT,
         color=alt.Color("value:Q", scale=kind, legend=legend),
         description="said:N",
         tooltip=told,
     )
-    crosses: alt.Chart = base.transform_filter("datum.outside").mark_point(
-        shape="cross", size=14, opacity=0.5, filled=True, color=alt.ExprRef(_GREY), aria=False
+    crosses: alt.Chart = (
+        base.transform_filter("datum.outside")
+        .mark_point(
+            shape="cross", size=14, opacity=0.5, filled=True, color=alt.ExprRef(_GREY), aria=False
+        )
+        .encode(key=_KEPT)
     )
     ring: alt.Chart = base.transform_filter("datum.chosen").mark_rect(
         filled=False, strokeWidth=3, color=alt.ExprRef(_RING), aria=False
@@ -137,6 +145,7 @@ def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread
     dash = line_names.dashes("dash", first=1)
     strokes: alt.Chart = base.mark_line(strokeWidth=2, aria=False).encode(strokeDash=dash)
     marks: alt.Chart = base.mark_point(filled=True, size=70).encode(
+        key=_KEPT,
         shape=shape(shown=palette.ARCHITECTURES),
         description="said:N",
         tooltip=[
@@ -198,6 +207,7 @@ def scatter(
         color=reference(), order="x:Q"
     )
     points: alt.Chart = base.mark_point(filled=True, opacity=1).encode(
+        key=_KEPT,
         color=colour("architecture", palette.ARCHITECTURES),
         shape=shape(shown=palette.ARCHITECTURES),
         size=alt.Size("size:Q", scale=None, legend=None),
