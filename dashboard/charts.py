@@ -257,13 +257,13 @@ def places(rows: pd.DataFrame) -> ChartType:
             "bandwidth:Q",
             title="Memory bandwidth (B/s)",
             scale=alt.Scale(type="log", nice=True),
-            axis=axis("B/s", "decades"),
+            axis=axis("B/s", "log"),
         ),
         y=alt.Y(
             "peak:Q",
             title="Peak at the usual precision (flop/s)",
             scale=alt.Scale(type="log", nice=True),
-            axis=axis("", "decades"),
+            axis=axis("", "log", "y"),
         ),
     )
     marks = base.mark_point(filled=True, size=110, opacity=1.0).encode(

@@ -183,6 +183,6 @@ def frontier(points: pd.DataFrame) -> ChartType:
 def _place(latency: str, energy: str) -> dict[str, Any]:
     log = alt.Scale(type="log", nice=True, padding=18)
     return {
-        "x": alt.X(f"{latency}:Q", title="Latency (s)", scale=log, axis=axis("s", "decades")),
-        "y": alt.Y(f"{energy}:Q", title="Energy (J)", scale=log, axis=axis("J", "decades")),
+        "x": alt.X(f"{latency}:Q", title="Latency (s)", scale=log, axis=axis("s", "log")),
+        "y": alt.Y(f"{energy}:Q", title="Energy (J)", scale=log, axis=axis("J", "log", "y")),
     }

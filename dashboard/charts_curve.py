@@ -50,7 +50,7 @@ def curve(
         "value:Q",
         title=heading,
         scale=alt.Scale(zero=True) if spread == "even" else alt.Scale(type="log", nice=True),
-        axis=axis(unit, spread),
+        axis=axis(unit, spread, "y"),
     )
     band = points.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", title=heading), y2="high:Q")
     line = points.mark_line(strokeWidth=2).encode(y=value, strokeDash=line_names.dashes("dash"))

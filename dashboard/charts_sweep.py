@@ -138,7 +138,7 @@ def lines(points: pd.DataFrame, title: str, unit: str, *, x: str, spread: Spread
     )
     base = table.encode(
         x=alt.X("x:Q", title=x, scale=alt.Scale(nice=False, padding=6), axis=alt.Axis(tickCount=8)),
-        y=alt.Y("value:Q", title=heading, scale=scale(spread), axis=axis(unit, spread)),
+        y=alt.Y("value:Q", title=heading, scale=scale(spread), axis=axis(unit, spread, "y")),
         color=colour("architecture", palette.ARCHITECTURES),
         detail="device:N",
     )  # fmt: skip
@@ -193,7 +193,9 @@ def scatter(
     """
     base = alt.Chart(marks).encode(
         x=alt.X("x:Q", title=_named(x, x_unit), scale=scale(x_spread), axis=axis(x_unit, x_spread)),
-        y=alt.Y("y:Q", title=_named(y, y_unit), scale=scale(y_spread), axis=axis(y_unit, y_spread)),
+        y=alt.Y(
+            "y:Q", title=_named(y, y_unit), scale=scale(y_spread), axis=axis(y_unit, y_spread, "y")
+        ),
     )
     told = [
         alt.Tooltip("device:N", title="Device"),

@@ -26,8 +26,8 @@ def agreement(points: pd.DataFrame) -> ChartType:
             ``architecture``, ``axis_low`` and ``axis_high`` (both axes' ends) and texts.
     """
     log = alt.Scale(type="log", nice=False)
-    x = alt.X("measured:Q", title="Measured latency (s)", scale=log, axis=axis("s", "decades"))
-    y = alt.Y("predicted:Q", title="Projected latency (s)", scale=log, axis=axis("s", "decades"))
+    x = alt.X("measured:Q", title="Measured latency (s)", scale=log, axis=axis("s", "log"))
+    y = alt.Y("predicted:Q", title="Projected latency (s)", scale=log, axis=axis("s", "log", "y"))
     base = alt.Chart(points)
     # the diagonal goes from the first end of both axes to the last, and so sets them
     line = base.transform_aggregate(low="min(axis_low)", high="max(axis_high)").mark_rule(
@@ -56,13 +56,13 @@ def residuals(points: pd.DataFrame) -> ChartType:
             "measured:Q",
             title="Measured latency (s)",
             scale=alt.Scale(type="log", nice=True),
-            axis=axis("s", "decades"),
+            axis=axis("s", "log"),
         ),
         y=alt.Y(
             "ratio:Q",
             title="Projected / measured (×)",
             scale=alt.Scale(type="log", nice=True),
-            axis=axis("×", "decade"),
+            axis=axis("×", "log", "y"),
         ),
     )
     line: alt.Chart = (

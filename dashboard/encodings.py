@@ -26,11 +26,10 @@ LEGIBLE: Final[dict[str, Any]] = {"axis": _WORDS, "legend": _WORDS, "mark": {"op
 """The configuration of every chart: Streamlit's own grey has 3.7:1 on white, and Vega-Lite draws
 points, and all signs of a legend beside them, at 70 %, where lighter colours have less than 3:1."""
 
-Spread = Literal["even", "decade", "decades"]
-"""How far values lie apart: a linear axis, a logarithmic one of few decades, one of many."""
+Spread = Literal["even", "log"]
+"""How far values lie apart: a linear axis, or a logarithmic one."""
 
-# Written on a logarithmic axis: 1, 2 and 5 of few decades, 1 of many, or they would run into each other.
-_WRITTEN: Final[dict[str, str]] = {"decade": "[1, 2, 5]", "decades": "[1]"}
+_ROOM: Final = {"x": 110, "y": 46}  # pixels of a decade in which labels at 1, 2 and 5 have room
 _DIGIT: Final = "+(format(datum.value, '.0e')[0])"
 _PREFIXED: Final = "format(datum.value, '~s')"
 _PLAIN: Final = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
@@ -68,17 +67,27 @@ def gradient(title: str, **more: Any) -> alt.Legend:
     )
 
 
-def axis(unit: str, spread: Spread, **more: Any) -> alt.Axis:
-    """An axis whose values are written with an SI prefix and the unit."""
+def axis(unit: str, spread: Spread, along: Literal["x", "y"] = "x", **more: Any) -> alt.Axis:
+    """An axis whose values are written with an SI prefix and the unit.
+
+    On a logarithmic one 1, 2 and 5 of each decade are written where there is room, else 1 only. The
+    browser decides this: another specification would be another chart to it, drawn from nothing.
+    """
     common: dict[str, Any] = {"tickCount": 4, "grid": True, "labelOverlap": "greedy", **more}
     if spread == "even":
         return alt.Axis(labelExpr=written(unit), **common)
     return alt.Axis(
-        labelExpr=f"indexof({_WRITTEN[spread]}, {_DIGIT}) >= 0 ? {written(unit)} : ''",
+        labelExpr=f"indexof({_written_digits(along)}, {_DIGIT}) >= 0 ? {written(unit)} : ''",
         gridOpacity=alt.when(f"{_DIGIT} == 1").then(alt.value(1.0)).otherwise(alt.value(0.35)),
         labelSeparation=4,
         **common,
     )
+
+
+def _written_digits(along: Literal["x", "y"]) -> str:
+    decades = f"(log(domain('{along}')[1] / domain('{along}')[0]) / LN10)"
+    length = f"abs(range('{along}')[1] - range('{along}')[0])"
+    return f"({length} >= {_ROOM[along]} * {decades} ? [1, 2, 5] : [1])"
 
 
 def scale(spread: Spread, **more: Any) -> alt.Scale:

@@ -25,9 +25,6 @@ Columns = Mapping[str, Sequence[Any]]
 LOG_FROM_RATIO: Final = 12.0
 """Largest over smallest value above which an axis is logarithmic: little more than a decade."""
 
-MANY_DECADES: Final = 200.0
-"""Largest over smallest value above which a logarithmic axis names whole decades only."""
-
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -159,13 +156,11 @@ def change(now: float, before: float | None) -> str:
     return f"{'−' if percent < 0 else '+'}{text} %"
 
 
-def spread(values: Sequence[float]) -> Literal["even", "decade", "decades"]:
+def spread(values: Sequence[float]) -> Literal["even", "log"]:
     """How far the positive values lie apart, and so which axis they need."""
     positive = [value for value in values if value > 0]
     ratio = max(positive) / min(positive) if positive else 1.0
-    if ratio <= LOG_FROM_RATIO:
-        return "even"
-    return "decade" if ratio <= MANY_DECADES else "decades"
+    return "even" if ratio <= LOG_FROM_RATIO else "log"
 
 
 def length(rows: Columns) -> int:

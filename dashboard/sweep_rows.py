@@ -267,8 +267,8 @@ _ALWAYS: Final = ("hardware", "precision")  # of a row beside its axes; all else
 def _row_ids(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """Rows as texts that name them within their sweep: JSON, of values that are few and recur."""
     parts = [
-        [f"{json.dumps(name)}:{_json(_plain(value))}" for value in column]
-        for name, column in columns.items()
+        [f"{said}:{_json(_plain(value))}" for value in column]
+        for said, column in ((json.dumps(name), column) for name, column in columns.items())
     ]
     return ["{" + ",".join(line) + "}" for line in zip(*parts, strict=True)]
 

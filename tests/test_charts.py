@@ -3,10 +3,12 @@
 import ast
 import re
 
+import altair as alt
 import pandas as pd
 import pytest
 
 from dashboard import charts, kernel_bars, palette, readable
+from dashboard.encodings import axis, scale
 from tests.dashboard_support import KERNELS, ROOT, ROWS, encodings
 
 DEVICES = readable.by_device(ROWS, readable.LATENCY, {})
@@ -20,7 +22,7 @@ PLACES = {
 NAMES = tuple(DEVICES["device"])
 
 
-def of_devices(rows=DEVICES, spread="decades", pinned=True):
+def of_devices(rows=DEVICES, spread="log", pinned=True):
     """A chart with all that it can have."""
     return charts.devices(
         pd.DataFrame(rows), "Latency", "s", spread=spread, names=NAMES, ranged=True, pinned=pinned
@@ -31,7 +33,7 @@ MADE = {
     "devices": (of_devices({}), DEVICES),
     "devices, linear": (of_devices({}, "even"), DEVICES),
     "devices, nothing pinned": (of_devices({}, pinned=False), DEVICES),
-    "speedups": (charts.speedups(pd.DataFrame(), spread="decades", names=NAMES), DEVICES),
+    "speedups": (charts.speedups(pd.DataFrame(), spread="log", names=NAMES), DEVICES),
     "kernels": (
         charts.kernels(pd.DataFrame(), "Time", "s"),
         kernel_bars.top_kernels(KERNELS, "latency_s", "s"),
@@ -63,8 +65,8 @@ def test_colours_come_from_the_theme_in_the_order_of_the_palette(made):
         d["scale"] for name, d in encodings(specification) if name == "color" and "scale" in d
     ]
     assert scales
-    for scale in scales:
-        assert scale == {"domain": list(palette.DOMAIN)}  # and no range: that is the theme's
+    for each in scales:
+        assert each == {"domain": list(palette.DOMAIN)}  # and no range: that is the theme's
 
 
 def test_architectures_have_shapes_and_not_only_colours():
@@ -83,9 +85,20 @@ def test_a_specification_does_not_depend_on_the_rows():
     assert some["layer"] == none["layer"]
 
 
-@pytest.mark.parametrize(
-    ("spread", "kind"), [("decades", "log"), ("decade", "log"), ("even", None)]
-)
+@pytest.mark.parametrize(("width", "written"), [
+    (300, {"1ms", "2ms", "5ms", "10ms", "20ms", "50ms", "100ms"}),
+    (200, {"1ms", "10ms", "100ms"}),
+])  # fmt: skip
+def test_two_decades_are_written_at_1_2_and_5_where_there_is_room(width, written):
+    images = pytest.importorskip("vl_convert", reason="drawing needs the extra 'images'")
+    values = [{"value": 1e-3, "device": "A"}, {"value": 0.1, "device": "B"}]
+    x = alt.X("value:Q", scale=scale("log"), axis=axis("s", "log"))
+    chart = alt.Chart(alt.Data(values=values)).mark_point().encode(x=x).properties(width=width)
+    svg = images.vegalite_to_svg(chart.to_json())
+    assert set(re.findall(r">(\d+m?s)<", svg)) == written
+
+
+@pytest.mark.parametrize(("spread", "kind"), [("log", "log"), ("even", None)])
 def test_decades_are_shown_on_a_logarithmic_axis_and_with_units(spread, kind):
     figure = of_devices({}, spread).to_dict()
     axes = [d for name, d in encodings(figure) if name == "x" and d["field"] == "value"]

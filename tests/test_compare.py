@@ -110,7 +110,7 @@ def ends_with(**first):
     """The ends of common axes, and what is drawn of the second network, where the first has these."""
     entries = [Entry("first", {**FIRST.rows, **first}), SECOND]
     cells = compare_rows.cells(entries, QUANTITIES["Latency"], TITLES, ORDER)
-    parts = dict(compare_rows.apart(cells, compare_rows.VALUE_ENDS, "decades"))
+    parts = dict(compare_rows.apart(cells, compare_rows.VALUE_ENDS, "log"))
     return parts["second"]["axis_low"][0], parts["second"]["axis_high"][0], parts["second"]
 
 
@@ -158,7 +158,7 @@ def test_small_multiples_and_frontiers_tell_architectures_by_shape_too():
     cells = pd.DataFrame(compare_rows.cells([FIRST], QUANTITIES["Latency"], TITLES, ORDER))
     points = pd.DataFrame(compare_rows.frontier([FIRST], TITLES, ORDER))
     for chart in (
-        charts_compare.multiple(cells, "Latency", "s", spread="decades"),
+        charts_compare.multiple(cells, "Latency", "s", spread="log"),
         charts_compare.frontier(points),
     ):
         marks = [each for each in chart.to_dict()["layer"] if "shape" in each["encoding"]]

@@ -116,7 +116,7 @@ def test_the_frame_has_points_labels_that_keep_apart_and_a_text_a_device():
 
 def test_the_chart_follows_the_pointer_by_itself_and_tells_every_device():
     chart = charts_curve.curve(
-        pd.DataFrame(), "Latency", "s", "Channels", ("A", "B"), logarithmic=True, spread="decades"
+        pd.DataFrame(), "Latency", "s", "Channels", ("A", "B"), logarithmic=True, spread="log"
     ).to_dict()
     params = {each["name"]: each["select"] for each in chart["params"]}
     assert params["hover"]["on"] == "pointermove"

@@ -92,7 +92,7 @@ def drawn():
     pytest.importorskip("vl_convert", reason="pictures need the extra 'images'")
     frame = readable.by_device(ROWS, readable.LATENCY, {})
     specification = charts.devices(
-        pd.DataFrame(), "Latency", "s", spread="decades", names=tuple(frame["device"]), ranged=True
+        pd.DataFrame(), "Latency", "s", spread="log", names=tuple(frame["device"]), ranged=True
     ).to_dict()
     specification.pop("data", None)
     for layer in specification["layer"]:

@@ -23,23 +23,23 @@ from tests.test_theme import THEME, contrast
 NOTHING = pd.DataFrame()
 CHARTS = {
     "devices": charts.devices(
-        NOTHING, "Latency", "s", spread="decades", names=("A",), ranged=True, pinned=True
+        NOTHING, "Latency", "s", spread="log", names=("A",), ranged=True, pinned=True
     ),
-    "speedups": charts.speedups(NOTHING, spread="decades", names=("A",), pinned=True),
+    "speedups": charts.speedups(NOTHING, spread="log", names=("A",), pinned=True),
     "kernels": charts.kernels(NOTHING, "Time", "s"),
     "key": charts.key(NOTHING),
     "places": charts.places(NOTHING),
     "heatmap": charts_compare.heatmap(NOTHING, "Latency", "s", networks=3, reverse=True),
-    "multiple": charts_compare.multiple(NOTHING, "Latency", "s", spread="decades"),
+    "multiple": charts_compare.multiple(NOTHING, "Latency", "s", spread="log"),
     "frontier": charts_compare.frontier(NOTHING),
     "curve": charts_curve.curve(
-        NOTHING, "Latency", "s", "Channels", ("A",), logarithmic=True, spread="decades"
+        NOTHING, "Latency", "s", "Channels", ("A",), logarithmic=True, spread="log"
     ),
     "modules": charts_layers.modules(NOTHING, "Time", "s"),
     "roofline": charts_layers.roofline(NOTHING),
     "roofline, pinned": charts_layers.roofline(NOTHING, pinned=True),
     "graph": charts_layers.graph(NOTHING, 3),
-    "sweep, lines": charts_sweep.lines(NOTHING, "Latency", "s", x="Layers", spread="decades"),
+    "sweep, lines": charts_sweep.lines(NOTHING, "Latency", "s", x="Layers", spread="log"),
     "agreement": charts_validation.agreement(NOTHING),
     "residuals": charts_validation.residuals(NOTHING),
 }
@@ -95,7 +95,7 @@ def test_marks_stand_out_from_the_page_also_where_they_are_paler(name, mode):
 
 
 def test_every_chart_of_a_page_says_how_its_axes_and_legends_are_written():
-    made = panels._specification(charts.devices, "Latency", "s", spread="decades", names=("A",))
+    made = panels._specification(charts.devices, "Latency", "s", spread="log", names=("A",))
     assert made["config"]["mark"] == {"opacity": 1}  # Vega-Lite's own is 0.7 for points
     for part in ("axis", "legend"):
         for what in ("labelColor", "titleColor"):

@@ -58,8 +58,8 @@ def test_the_sign_of_a_change_is_that_of_the_difference(now, before):
 
 @pytest.mark.parametrize(("values", "expected"), [
     ([1.0, 2.0], "even"),
-    ([1.0, 100.0], "decade"),
-    ([1.0, 1000.0], "decades"),
+    ([1.0, 12.0], "even"),
+    ([1.0, 12.5], "log"),
     ([0.0, 1.0], "even"),  # zero has no place on a logarithmic axis
     ([], "even"),
 ])  # fmt: skip

@@ -130,7 +130,7 @@ class Small:
 
     shown: str
     rows: dict[str, Columns]
-    spread: Spread = "decades"
+    spread: Spread = "log"
     quantity: Quantity = LATENCY
 
     @property
