@@ -41,6 +41,8 @@ MEASURED: Final[Mapping[str, float]] = {
     "attention_wide": 0.48,
     "vector_product": 0.68,
     "wide_norms": 1.0,
+    "odd_linear": 3.8,
+    "even_linear": 3.0,
 }
 """Of single operators: fp32 attention at 512 and 1,024 keys 31 and 33 of 66.9 TFLOP/s; fp32 products 42
 to 53; and PyTorch 2.11's autocast, which runs layer norms in fp32."""

@@ -27,6 +27,7 @@ Waves = dict[Hashable, Array]
 _K = KernelKind
 _SLICES: Final = 3.0  # kernels more a group: its channels, its weights, its result
 _SLICED_ALONE: Final = 4.0  # groups at most that are cut out one by one; more are padded together
+_HALF_BYTES: Final = 2.0  # of an element of fp16 and bf16
 _PATCH: Final = 8.0  # the least stride of a patch embedding
 
 Efficiencies = Mapping[str, float]
@@ -135,6 +136,23 @@ def _vector_share(columns: KernelColumns, known: Efficiencies) -> Array:
     return np.minimum(own, _share(columns, known))
 
 
+def _unaligned(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
+    """Factors on products with a weight whose rows do not begin at multiples of 16 bytes.
+
+    Libraries load them in smaller pieces, of 4 bytes where sizes are even (``align2`` in a kernel's name). Of
+    fp16 and bf16 products on our H100 (data/published/h100_operators.csv); tf32's take as long, twice as long
+    as they should anyway. Vector units do not care.
+    """
+    if device.pace < 1.0:
+        return np.ones((1, 1))
+    whole = 16.0 / device.element_bytes
+    linear = columns.is_kind(_K.LINEAR)
+    odd = linear & ((columns.n % 2 != 0) | (columns.k % 2 != 0))
+    even = linear & ((columns.n % whole != 0) | (columns.k % whole != 0))
+    factor = np.where(odd, known["odd_linear"], np.where(even, known["even_linear"], 1.0))
+    return np.maximum(1.0, factor * (_HALF_BYTES / device.element_bytes))
+
+
 def sliced(columns: KernelColumns, device: Device, known: Efficiencies) -> Mask:
     """Grouped convolutions that cuDNN has no NHWC kernel for: widths that are no power of two.
 
@@ -181,6 +199,8 @@ def _penalty(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
     product = columns.is_kind(_K.LINEAR, _K.MATMUL)
     odd = product & ((columns.n % 2 != 0) | (columns.k % 2 != 0))
     factor = np.where(odd, known["odd_product"], factor)
+    if known["odd_linear"] > 1.0:
+        factor = factor * _unaligned(columns, device, known)
     power_of_two = np.log2(np.maximum(width, 1.0)) % 1 == 0
     unusual = (width < 64) & (width % 16 != 0) & ~power_of_two
     grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & unusual & ~sliced(columns, device, known)

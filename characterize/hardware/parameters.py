@@ -54,6 +54,8 @@ GPU: Final[Mapping[str, Parameter]] = MappingProxyType(
         "vector_convolution": _share(1.0, "convolutions without matrix units"),
         "misaligned": _factor(1.8, "convolutions whose channels are no multiple of 8"),
         "odd_product": _factor(1.5, "products with an odd size"),
+        "odd_linear": _factor(1.0, "products with a weight and an odd size, once more"),
+        "even_linear": _factor(1.0, "products with a weight whose rows are not at 16 bytes"),
         "odd_groups": _factor(3.0, "grouped convolutions of an unusual width"),
         "wide_patch": _factor(2.5, "patch embeddings of stride 32 or more"),
         "depthwise_slow": _factor(38.0, "depthwise kernels without a library path", 80.0),
