@@ -104,6 +104,21 @@ def test_lines_end_with_the_name_of_their_device(small):
     assert marks["encoding"]["color"]["scale"]["domain"] == list(palette.DOMAIN)
 
 
+def test_marks_are_told_apart_by_what_they_stand_for(small):
+    # the browser keeps a mark by its id when rows are replaced: of two with one id it would lose one
+    rows = questions.rows(small)
+    cells = questions.heatmap(rows, "width", "batch", "latency_s", [])
+    points = questions.lines(rows, "width", "latency_s", "hardware")
+    marks = questions.scatter(rows, "latency_s", "energy_j", by="hardware")
+    shown = {
+        "tiles": (sweep_rows.tiles(cells, "best", LATENCY, ("width", "batch")), 6),
+        "curves": (sweep_rows.curves(points, "best", LATENCY, "width", KNOWN), 6),
+        "cloud": (sweep_rows.cloud(marks, LATENCY, ENERGY, KNOWN, ["width", "batch"]), len(marks)),
+    }
+    for name, (columns, count) in shown.items():
+        assert len(set(columns["id"])) == len(columns["id"]) == count, name
+
+
 def test_a_mark_of_the_scatter_names_its_row(small):
     marks = questions.scatter(questions.rows(small), "latency_s", "energy_j", by="hardware")
     columns = sweep_rows.cloud(marks, LATENCY, ENERGY, KNOWN, ["width", "batch"])
