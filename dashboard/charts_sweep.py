@@ -182,8 +182,9 @@ def scatter(
     """Two measures of a sweep: the frontier in full, and a sample of what lies behind it.
 
     Args:
-        marks: one row a mark with ``id``, ``x``, ``y``, ``architecture``, ``frontier``, ``size``
-            (square pixels), ``chosen``, ``said``, what is read out of it, and texts for the tooltip.
+        marks: one row a mark with ``id``, ``kept`` (a number for each ``id``, another on the
+            frontier), ``x``, ``y``, ``architecture``, ``frontier``, ``size`` (square pixels),
+            ``chosen``, ``said``, what is read out of it, and texts for the tooltip.
         x: what is across.
         x_unit: its SI unit.
         y: what is up.
@@ -209,7 +210,7 @@ def scatter(
         color=reference(), order="x:Q"
     )
     points: alt.Chart = base.mark_point(filled=True, opacity=1).encode(
-        key=_KEPT,
+        key="kept:Q",  # a row may be on the frontier and in the sample,
         color=colour("architecture", palette.ARCHITECTURES),
         shape=shape(shown=palette.ARCHITECTURES),
         size=alt.Size("size:Q", scale=None, legend=None),

@@ -208,16 +208,20 @@ def cloud(
     settings = settings or ["–"] * len(marks)
     count = marks["count"].tolist()
     x_text, y_text = numbers(marks[x.column], x.unit), numbers(marks[y.column], y.unit)
+    ids, frontier = _row_ids(columns), marks["frontier"].tolist()
     return {
-        "id": _row_ids(columns),
+        "id": ids,
+        "kept": [
+            float(2 * (hash(each) % _HALF) + on) for each, on in zip(ids, frontier, strict=True)
+        ],
         "x": marks[x.column].tolist(),
         "y": marks[y.column].tolist(),
         "x_text": x_text,
         "y_text": y_text,
         "device": device,
         "architecture": architecture,
-        "frontier": marks["frontier"].tolist(),
-        "size": [FRONTIER_SIZE if each else SAMPLE_SIZE for each in marks["frontier"].tolist()],
+        "frontier": frontier,
+        "size": [FRONTIER_SIZE if each else SAMPLE_SIZE for each in frontier],
         "count_text": [f"{n:,} alike" if n > 1 else "one configuration" for n in count],
         "settings": settings,
         "said": [
@@ -261,6 +265,7 @@ def _of(some: pd.Series, total: pd.Series) -> list[str]:
 # What a mark stands for
 
 
+_HALF: Final = 1 << 51  # twice as much is exact in the browser's numbers
 _ALWAYS: Final = ("hardware", "precision")  # of a row beside its axes; all else is the sweep's
 
 
