@@ -12,7 +12,8 @@ as four blocks of 512 threads fill a multiprocessor's 2,048. So up to 64 channel
 GPU waiting. ``norm_step`` is how long memory takes to answer: 0.45 us on our H100, with which the 8 batch
 norms of a stack of convolutions (128 channels of 64 x 64, batch 128) take 0.92 ms and the 68 of RegNetY-3.2GF
 3.13; its profiler saw 0.97 and 3.13 (data/published/h100_kernels.csv). The second-level cache answers in
-half of that (what networks at a batch of 1 bear out; 3 and 1.5 instead of 2 hardly differ).
+half of that (what networks at a batch of 1 bear out; 3 and 1.5 instead of 2 hardly differ); with what it
+keeps they are projected at 0.90 and 2.7 ms.
 
 Convolutions of an image with a stride (stems) have kernels for matrix units in fp16 and tf32 (`first_layer`,
 `wo_smem`), in bf16 one for vector units (`convolve_common_engine_float_NHWC`): 248 us instead of 112 in
