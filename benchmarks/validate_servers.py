@@ -64,7 +64,7 @@ KITS: Final = ("v2.0",)  # rounds whose 3D-UNet is another network (KiTS19)
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     "convolution": Parameter(0.9, 0.1, 1.0, "share of the peak, convolutions"),
     "linear": Parameter(0.85, 0.1, 1.0, "share of the peak, matrix products"),
-    "recurrent": Parameter(0.5, 0.05, 1.0, "share of the peak, recurrent layers"),
+    "recurrent": Parameter(0.9, 0.05, 1.0, "share of the peak, recurrent layers"),
     "depthwise": Parameter(0.55, 0.05, 1.0, "share of the vector peak"),
     "overlap": Parameter(2.3, 1.0, 6.0, "sharpness of the maximum"),
     "mac_j": Parameter(2.6e-12, 0.5e-12, 8e-12, "joules a one-byte product, all in"),

@@ -29,7 +29,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns, KernelEstimate, positive, weighted
-from characterize.hardware import catalogue, clocks, gpu_engine, gpu_rows, host, parameters
+from characterize.hardware import (
+    catalogue,
+    clocks,
+    gpu_engine,
+    gpu_kernels,
+    gpu_rows,
+    host,
+    parameters,
+)
 from characterize.hardware.execution import execution_model
 from characterize.hardware.gpu_kernels import (
     Device,
@@ -43,7 +51,7 @@ from characterize.hardware.gpu_kernels import (
 from characterize.hardware.gpu_products import Waves
 from characterize.hardware.record import Profile
 from characterize.hardware.roofline import traffic, work
-from characterize.records import Launching, Precision, Stack
+from characterize.records import KernelKind, Launching, Precision, Stack
 
 _SQUARES: Final = 2
 DISPATCH_SHARPNESS: Final = 2.0**_SQUARES
@@ -60,6 +68,9 @@ def simt_waves(
     energy, budget = energies(columns, profile, precision), clocks.Budget.of(profile)
     shape = energy.bytes_j.shape
     run = _run(columns, profile, precision, stack, energy)
+    if stack is Stack.ENGINE and operators_known(profile):
+        library = _run(columns, profile, _in_a_library(precision), stack, energy, replayed=True)
+        run = run.faster(library)
     clock, busy = run.clock, run.kernel_s
     compute, memory, latency = run.compute_s, run.memory_s, busy + run.waits_s
     wide = [p for p in (Precision.TF32, Precision.FP32) if p in profile.peak_flops_per_s]
@@ -108,20 +119,37 @@ class _Run:
         """How long the device waits for the host, ``[K, N]``: by kernel, as the host works for each."""
         return self.calls * (self.step_s - self.busy_s)
 
+    def faster(self, other: _Run) -> _Run:
+        """Of two ways to run the same network the faster one, for each configuration."""
+        ours = self.step_s <= other.step_s
+        names = ("compute_s", "memory_s", "kernel_s", "clock", "busy_s")
+        found = {each: np.where(ours, getattr(self, each), getattr(other, each)) for each in names}
+        return replace(self, **found)
+
 
 def _run(
-    columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack, energy: Energies
+    columns: KernelColumns,
+    profile: Profile,
+    precision: Precision,
+    stack: Stack,
+    energy: Energies,
+    *,
+    replayed: bool = False,
 ) -> _Run:
-    known, budget = efficiencies(profile, stack), clocks.Budget.of(profile)
+    """One step; ``replayed`` are a library's kernels in an engine, instead of its own."""
+    known = _replayed(profile) if replayed else efficiencies(profile, stack)
+    budget = clocks.Budget.of(profile)
     launched, shares = launched_for(columns, precision, known)
     count, repeats, sent = launched.repeats, columns.repeats, host.sent(launched, stack)
     belonging = None if shares is None else shares.tobytes()
     full = launched.once(
-        ("simt_waves", profile, profile.title, precision, stack, belonging),
-        lambda: _at_full_clock(columns, launched, shares, profile, precision, stack),
+        ("simt_waves", profile, profile.title, precision, stack, belonging, replayed),
+        lambda: _at_full_clock(columns, launched, shares, profile, precision, stack, known),
     )
-    if stack is Stack.ENGINE:  # the power limit is in its kernels' times
-        budget = replace(budget, limit_w=np.inf)
+    if stack is Stack.ENGINE and not (replayed or compilers_known(profile)):
+        budget = replace(
+            budget, limit_w=np.inf
+        )  # it is in the kernels' times, or in a fitted clock
     busy = weighted(repeats, full.kernel_s)
     factor = _factor(sent, busy, known["dispatch"], known["ahead"])
     load = clocks.Load(
@@ -181,15 +209,25 @@ def _at_full_clock(
     profile: Profile,
     precision: Precision,
     stack: Stack,
+    known: Efficiencies,
 ) -> _Full:
-    known, device = efficiencies(profile, stack), Device.of(profile, precision)
+    device, limit_w = Device.of(profile, precision), gpu_engine.budget_w(profile)
     if stack is Stack.ENGINE:
-        limit_w = gpu_engine.budget_w(profile)
-        every = np.arange(len(launched.kind))
-        parts = [(every, gpu_engine.kernel_times(launched, device, known, limit_w))]
+        times = gpu_engine.kernel_times(launched, device, known, limit_w)
+        if operators_known(profile):  # of which no recurrent ones
+            own = _bound(launched, profile, precision, stack)
+            times = gpu_engine.no_faster(times, own, launched.is_kind(KernelKind.RECURRENT))
+        if compilers_known(profile):
+            library = gpu_engine.kernel_times(launched, device, _replayed(profile), limit_w)
+            times = gpu_engine.faster(times, library)
+        parts = [(np.arange(len(launched.kind)), times)]
     else:
         waves: Waves = columns.once("waves", dict)
         parts = kernel_parts(launched, device, known, waves)
+        parts = [
+            (rows, _no_faster_than_engines(times, part, profile, precision, stack))
+            for (rows, times), (_, part) in zip(parts, launched.by_extent(), strict=True)
+        ]
     compute, memory, kernel = (
         columns.flat(_of_fused([(rows, getattr(times, name)) for rows, times in parts], shares))
         for name in ("compute_s", "memory_s", "kernel_s")
@@ -283,7 +321,11 @@ def efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
 
 def _efficiencies(profile: Profile, stack: Stack | str) -> dict[str, float]:
     if stack == Stack.ENGINE:
-        return gpu_engine.efficiencies(profile)
+        known = gpu_engine.efficiencies(profile)
+        if "mac_j" in known and compilers_known(profile):  # `clocks` knows the power limit's clock
+            del known["mac_j"]
+            known["clock"] = efficiencies(profile, Stack.COMPILED)["clock"]
+        return known
     table = str(stack)
     values = {name: parameter.start for name, parameter in parameters.GPU.items()}
     fitted = profile.fitted.get(f"efficiency.{table}")
@@ -317,6 +359,60 @@ def _pointwise_s(profile: Profile) -> float:
     """What the host of a card of its year takes for a pointwise kernel, in eager execution."""
     values = {name: parameter.start for name, parameter in parameters.GPU.items()}
     return float(_borrowed(profile, str(Stack.EAGER), values)["dispatch"])
+
+
+def compilers_known(profile: Profile) -> bool:
+    """Whether a compiler's kernels were measured on a device of the kind: GeForce and Hopper, or itself."""
+    own = profile.fitted.get(f"efficiency.{Stack.COMPILED}")
+    return own is not None or "RTX" in profile.title or _hopper(profile)
+
+
+def operators_known(profile: Profile) -> bool:
+    """Whether a library's products were measured on a device whose compilers were not: on A100s.
+
+    Of operators in half precision (Vidur, LLMCompass), from which their energies are derived.
+    """
+    stated = any(key.startswith("energy.j_per_flop.") for key in profile.stated)
+    return stated and not compilers_known(profile)
+
+
+def _in_a_library(precision: Precision) -> Precision:
+    """The precision that a library's product runs in: it has none below half."""
+    return Precision.FP16 if precision.bytes < Precision.FP16.bytes else precision
+
+
+def _no_faster_than_engines(
+    times: Times, columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack
+) -> Times:
+    """Products of PyTorch on devices whose engines were measured, and they not."""
+    if f"efficiency.{stack}" in profile.fitted or compilers_known(profile):
+        return times
+    products = columns.macs > 0
+    if operators_known(profile) and _in_a_library(precision) is precision:
+        products = columns.is_kind(KernelKind.RECURRENT)
+    if not products.any():
+        return times
+    bound = _bound(columns, profile, precision, stack)
+    return gpu_engine.no_faster(times, bound, products)
+
+
+def _bound(columns: KernelColumns, profile: Profile, precision: Precision, stack: Stack) -> Times:
+    """Times of an engine on a device whose engines were measured; on A100s also a library's own."""
+    engine, limit_w = efficiencies(profile, Stack.ENGINE), gpu_engine.budget_w(profile)
+    times = gpu_engine.kernel_times(columns, Device.of(profile, precision), engine, limit_w)
+    if not operators_known(profile) or _in_a_library(precision) is precision:
+        return times
+    half = Device.of(profile, _in_a_library(precision))
+    library = gpu_kernels.kernel_times(columns, half, efficiencies(profile, stack))
+    return gpu_engine.faster(times, library)
+
+
+def _replayed(profile: Profile) -> dict[str, float]:
+    """A library's kernels as an engine replays them: padded, from a graph, none shorter than its own."""
+    engine = efficiencies(profile, Stack.ENGINE)
+    own = {name: engine[name] for name in ("launch", "dispatch", "shortest") if name in engine}
+    padded = dict.fromkeys(("misaligned", "odd_product", "odd_linear", "even_linear"), 1.0)
+    return efficiencies(profile, Stack.COMPILED) | padded | own
 
 
 def _hopper(profile: Profile) -> bool:

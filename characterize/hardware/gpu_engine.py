@@ -15,30 +15,35 @@ A100 PCIe, with 0.5 and 0.4, only 0.4.
 :data:`TYPICAL` is fitted on offline rows of MLPerf Inference (closed, v1.0 to v2.0) of A100, A30,
 A10, A2 and T4 together, and taken for every GPU without an ``[efficiency.engine]`` table. Errors
 with an accelerator left out are in docs/validation-servers.md.
+
+No engine is slower than a compiler (`gpu`). Where compilers were measured (GeForce, Hopper), a
+builder times the libraries' kernels beside its own, kernel by kernel, and the card's own power law
+(`clocks`) sets the clock of all stacks. Where engines were, products of PyTorch are no faster than an
+engine's. On A100s engines were, and single operators of PyTorch: the faster way to run the network.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns, KernelEstimate
 from characterize.hardware import gpu_kernels, parameters
 from characterize.hardware.gpu_kernels import Device, Times
 from characterize.hardware.record import Profile
-from characterize.hardware.roofline import smooth_maximum
 from characterize.records import Stack
 
 TYPICAL: Final[Mapping[str, float]] = MappingProxyType(
     {
         "convolution": 1.0,
         "linear": 0.855,
-        "recurrent": 0.462,
+        "recurrent": 0.971,
         "depthwise": 0.356,
         "overlap": 1.9,
         "shortest": 6.7e-6,
@@ -47,7 +52,7 @@ TYPICAL: Final[Mapping[str, float]] = MappingProxyType(
     }
 )
 """Shares of the peak at the full clock, sharpness of the maximum of compute, memory and the shortest
-time of a kernel (fitted on single-stream rows), joules a one-byte multiply-accumulate on a 7 nm chip,
+time of a product (fitted on single-stream rows), joules a one-byte multiply-accumulate on a 7 nm chip,
 and how much more on one of an older process."""
 
 POWER_EXPONENT: Final = 0.4
@@ -71,12 +76,9 @@ _NEUTRAL: Final[Mapping[str, float]] = MappingProxyType(
         "depthwise_bytes": 0.0,
         "layer_norm_row": 0.0,
         "turned": 0.0,
-        "recurrent_step": 0.0,
-        "cache_share": 0.7,
-        "cache_gain": 3.0,
     }
 )
-"""Nothing that an eager kernel does beside its work; loads and start of a tile as usual."""
+"""Nothing that an eager kernel does beside its work; loads and start of a tile, and the cache, as usual."""
 
 
 def efficiencies(profile: Profile) -> dict[str, float]:
@@ -111,12 +113,27 @@ def kernel_times(
 ) -> Times:
     """Seconds of an engine's kernels, at the clock that each of them leaves to the power limit."""
     full = gpu_kernels.kernel_times(columns, device, known)
-    if "mac_j" not in known:
-        return full
-    compute_s = full.compute_s * _slowed(columns, device, known, full.compute_s, budget_w)
-    kernel_s = smooth_maximum(compute_s, full.memory_s, known["overlap"])
-    kernel_s = smooth_maximum(kernel_s, np.full((1, 1), known["shortest"]), known["overlap"])
-    return replace(full, compute_s=compute_s, kernel_s=kernel_s + known["launch"])
+    if "mac_j" in known:
+        slowed = _slowed(columns, device, known, full.compute_s, budget_w)
+        full = replace(full, compute_s=full.compute_s * slowed)
+    least_s = np.where(columns.macs > 0, known.get("shortest", 0.0), 0.0)
+    return gpu_kernels.clocked(replace(full, least_s=least_s), None)
+
+
+def faster(own: Times, library: Times) -> Times:
+    """Of each kernel the faster one: a builder times the libraries' beside its own."""
+    return _either(own.kernel_s <= library.kernel_s, own, library)
+
+
+def no_faster(times: Times, engine: Times, products: NDArray[np.bool_]) -> Times:
+    """Kernels of PyTorch whose products are no faster than those of an engine on the same device."""
+    return _either((times.kernel_s >= engine.kernel_s) | ~products, times, engine)
+
+
+def _either(first: NDArray[np.bool_], one: Times, other: Times) -> Times:
+    """The times of ``one`` where ``first`` says so, elsewhere those of the other."""
+    names = (each.name for each in fields(Times))
+    return Times(*(np.where(first, getattr(one, each), getattr(other, each)) for each in names))
 
 
 def _slowed(

@@ -6,7 +6,7 @@ The equations stand at the head of `gpu`, which adds the kernels up to networks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Final
 
@@ -108,6 +108,7 @@ class Times:
     beside_s: Array  # what overlaps with neither: copies into another layout, gaps between kernels
     sharpness: Array  # of the maximum of compute and memory
     kernel_s: Array  # all of it
+    least_s: Array = field(default_factory=lambda: _row(0.0))  # no kernel is shorter
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[NDArray[np.int64], Times]]) -> Times:
@@ -181,6 +182,8 @@ def clocked(times: Times, clock: Array | None) -> Times:
     """Kernels at a share of the highest clock: arithmetic takes longer, all else does not."""
     compute = times.compute_s if clock is None else times.compute_s / clock
     kernel = smooth_maximum(compute, times.memory_s, times.sharpness)
+    if times.least_s.any():
+        kernel = smooth_maximum(kernel, times.least_s, times.sharpness)
     return replace(times, compute_s=compute, kernel_s=kernel + times.beside_s)
 
 
