@@ -23,7 +23,7 @@ from characterize.records import Architecture, Bottleneck, Graph, KernelGraph, P
 if TYPE_CHECKING:
     import pandas as pd
 
-MODEL_VERSION = 27
+MODEL_VERSION = 28
 """Raised whenever a change of the code may change a projected number: old stored rows are not used."""
 
 _BOTTLENECKS = (Bottleneck.COMPUTE, Bottleneck.MEMORY, Bottleneck.LAUNCH)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from characterize import features, hardware, projection, session
 from characterize.columns import KINDS, Array, KernelColumns
-from characterize.hardware import Figure, FigureKind, Profile
+from characterize.hardware import Figure, FigureKind, Profile, gpu_kernels
 from characterize.hardware.execution import HOMES
 from characterize.records import (
     Architecture,
@@ -365,3 +365,25 @@ def test_an_engine_is_never_slower_than_a_compiler(name):
             if fast.item() > 1.01 * slow.item():
                 slower[model, precision.value] = fast.item() / slow.item()
     assert not slower
+
+
+@pytest.mark.parametrize("device", ["nvidia_a100_sxm_80gb", "nvidia_t4", "nvidia_l4"])
+def test_a_compiler_is_not_slower_where_it_fuses_norms_and_functions(device):
+    # 64 lanes a multiprocessor (A100, T4) have as many units for functions and integers as 128 (L4)
+    eager, compiled = (
+        session.project("efficientnet", {}, batch=64, precision="fp16", stack=stack,
+                        hardware=[device], keep=False).latency_s.item()
+        for stack in ("eager", "compiled")
+    )  # fmt: skip
+    assert compiled < eager
+
+
+@pytest.mark.parametrize(("device", "units"), [
+    ("nvidia_a100_sxm_80gb", 2), ("nvidia_t4", 2), ("nvidia_v100_sxm_32gb", 2),
+    ("nvidia_rtx_3090", 1), ("nvidia_rtx_4090", 1), ("nvidia_h100_sxm", 1),
+])  # fmt: skip
+def test_units_for_functions_to_a_vector_lane(device, units):
+    # 16 and 64 a multiprocessor beside 64 lanes or beside 128
+    found = gpu_kernels.Device.of(hardware.load(device), Precision.FP16)
+    ratio = found.function_flops_per_s / found.vector_flops_per_s
+    assert ratio == pytest.approx(units, rel=2e-3)

@@ -64,6 +64,16 @@ class Device:
         rate = self.cache_bytes_per_s or self.clocks_per_s * bytes_per_clock
         return float(np.clip(rate / self.bytes_per_s, 1.0, MOST_CACHE_GAIN))
 
+    @property
+    def function_flops_per_s(self) -> float:
+        """Rate of norms and functions in fused kernels, counted as on multiprocessors of 128 lanes.
+
+        These are work for units for functions and for integers. A multiprocessor has 16 of the first
+        and 64 of the second, with 128 vector lanes (RTX 30 and 40, H100) as with 64 (V100, T4, A100):
+        CUDA C++ Programming Guide, throughput of native arithmetic instructions, 7.0 to 9.0.
+        """
+        return max(self.vector_flops_per_s, VECTOR_FLOPS_A_CLOCK * self.clocks_per_s)
+
     @classmethod
     def of(cls, profile: Profile, precision: Precision) -> Device:
         """The device in a precision.
@@ -240,10 +250,11 @@ def _at_peak(columns: KernelColumns, device: Device, seconds: Array) -> Array:
 
 def _vector_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     slow = columns.vector_flops + (TRANSCENDENTAL_FLOPS - 1.0) * columns.transcendentals
+    seconds = slow / device.vector_flops_per_s
     fused = columns.operators > 1
     if (fused & ((columns.batch_norms > 0) | (columns.transcendentals > 0))).any():
-        slow = np.maximum(slow, _fused_flops(columns, known) * fused)
-    seconds = slow / device.vector_flops_per_s
+        inside = _fused_flops(columns, known) * fused / device.function_flops_per_s
+        seconds = np.maximum(seconds, inside)
     rate = device.clocks_per_s * known["clock"]
     if known["layer_norm_row"] and (columns.row_elements > 0).any():
         row = np.maximum(columns.row_elements, 1.0)
@@ -258,7 +269,7 @@ def _vector_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Ar
 
 
 def _fused_flops(columns: KernelColumns, known: Efficiencies) -> Array:
-    """Vector operations of norms and functions within fused kernels."""
+    """Vector operations of norms and functions within fused kernels, on 128 lanes a multiprocessor."""
     elements = np.maximum(columns.output_elements, columns.input_elements)
     per_element = columns.transcendentals / np.maximum(elements, 1.0)
     norms = columns.batch_norms
