@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from characterize import features, fusion, hardware
+from characterize import features, fusion, hardware, session
 from characterize.columns import KINDS, KernelColumns
 from characterize.hardware import (
     Fit,
@@ -24,7 +25,7 @@ from characterize.hardware import (
 )
 from characterize.hardware.residency import Cache
 from characterize.paths import data_directory
-from characterize.records import KernelKind, Precision, Stack
+from characterize.records import Frozen, KernelKind, Precision, Stack
 
 MEASUREMENTS = Path(
     os.environ.get(
@@ -288,3 +289,16 @@ def test_resnet_50_of_an_accelerator_left_out_is_met():
         ratio[judged] = per_s / table.per_s[judged].to_numpy()
     assert np.median(np.abs(ratio - 1.0)) <= 0.10
     assert ((ratio > 0.8) & (ratio < 1.2)).all()
+
+
+def test_a_card_of_int8_alone_is_projected_under_every_stack():
+    # its libraries have no half precision to fall back on
+    card = hardware.load("nvidia_a100_sxm_80gb")
+    peaks = [key for key in card.stated if key.startswith("peak_flops_per_s.")]
+    kept = {k: v for k, v in card.stated.items() if k not in peaks or k.endswith("int8")}
+    alone = dataclasses.replace(card, stated=Frozen(kept), default_precision=Precision.INT8)
+    table = [
+        session.project("conv2d_stack", {}, stack=stack, hardware=[alone], keep=False)
+        for stack in ("eager", "compiled", "engine")
+    ]
+    assert all(row["latency_s"].item() > 0 for row in table)

@@ -74,7 +74,7 @@ def simt_waves(
     shape = energy.bytes_j.shape
     run = _run(columns, profile, precision, stack, energy)
     if stack is Stack.ENGINE and operators_known(profile):
-        library = _run(columns, profile, in_a_library(precision), stack, energy, from_library=True)
+        library = _run(columns, profile, in_a_library(profile, precision), stack, energy, from_library=True)
         run = run.faster(library)
     clock, busy = run.clock, run.kernel_s
     compute, memory, latency = run.compute_s, run.memory_s, busy + run.waits_s

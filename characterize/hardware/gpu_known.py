@@ -87,9 +87,10 @@ def operators_known(profile: Profile) -> bool:
     return stated and not compilers_known(profile)
 
 
-def in_a_library(precision: Precision) -> Precision:
-    """The precision that a library's product runs in: it has none below half."""
-    return Precision.FP16 if precision.bytes < Precision.FP16.bytes else precision
+def in_a_library(profile: Profile, precision: Precision) -> Precision:
+    """The precision that a library's product runs in: none below half, if the device has half."""
+    narrow = precision.bytes < Precision.FP16.bytes
+    return Precision.FP16 if narrow and Precision.FP16 in profile.peak_flops_per_s else precision
 
 
 def no_faster_than_engines(
@@ -99,7 +100,7 @@ def no_faster_than_engines(
     if f"efficiency.{stack}" in profile.fitted or compilers_known(profile):
         return times
     products = columns.macs > 0
-    if operators_known(profile) and in_a_library(precision) is precision:
+    if operators_known(profile) and in_a_library(profile, precision) is precision:
         products = columns.is_kind(KernelKind.RECURRENT)
     if not products.any():
         return times
@@ -113,9 +114,9 @@ def measured_engine(
     """Times of an engine on a device whose engines were measured; on A100s also a library's own."""
     engine, limit_w = efficiencies(profile, Stack.ENGINE), gpu_engine.budget_w(profile)
     times = gpu_engine.kernel_times(columns, Device.of(profile, precision), engine, limit_w)
-    if not operators_known(profile) or in_a_library(precision) is precision:
+    if not operators_known(profile) or in_a_library(profile, precision) is precision:
         return times
-    half = Device.of(profile, in_a_library(precision))
+    half = Device.of(profile, in_a_library(profile, precision))
     library = gpu_kernels.kernel_times(columns, half, efficiencies(profile, stack))
     return gpu_engine.faster(times, library)
 
