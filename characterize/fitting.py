@@ -27,6 +27,7 @@ from characterize.hardware import (
     cpu_kernels,
     gpu,
     gpu_kernels,
+    gpu_known,
     host,
     parameters,
 )
@@ -140,7 +141,7 @@ def _launched(
 ) -> KernelColumns:
     columns = kernels.at(stack, [batch])
     if profile.architecture is Architecture.GPU:
-        return gpu.launched_for(columns, precision, gpu.efficiencies(profile, table))[0]
+        return gpu.launched_for(columns, precision, gpu_known.efficiencies(profile, table))[0]
     return columns.launched(Launching())[0]
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from characterize import hardware
-from characterize.hardware import gpu, gpu_kernels, gpu_products
+from characterize.hardware import gpu_kernels, gpu_known, gpu_products
 from characterize.paths import data_directory
 from characterize.records import KernelKind, Precision
 from tests.test_hardware_models import kernels
@@ -22,7 +22,7 @@ def product_s(
     product = kernels({"kind": KernelKind.LINEAR, "m": m, "n": n, "k": k, "macs": m * n * k})
     return gpu_products.product_s(
         product, gpu_kernels.Device.of(profile, Precision(precision)),
-        gpu.efficiencies(profile, "eager"), {},
+        gpu_known.efficiencies(profile, "eager"), {},
     ).item()  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_our_h100s_odd_products_are_right_in_the_median():
     table = pd.read_csv(data_directory() / "published" / "h100_operators.csv")
     rows = table[(table["operator"] == "linear") & (table["precision"] == "fp16")
                  & ((table["n"] % 8 != 0) | (table["k"] % 8 != 0))]  # fmt: skip
-    known, half = gpu.efficiencies(H100, "eager"), gpu_kernels.Device.of(H100, Precision.FP16)
+    known, half = gpu_known.efficiencies(H100, "eager"), gpu_kernels.Device.of(H100, Precision.FP16)
     sizes = [{"kind": KernelKind.LINEAR, "m": row.m, "n": row.n, "k": row.k, "macs": row.m * row.n * row.k,
               "input_elements": row.m * row.k, "output_elements": row.m * row.n,
               "weight_elements": row.n * row.k} for row in rows.itertuples()]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from characterize import hardware, session
-from characterize.hardware import gpu, gpu_bf16, gpu_kernels, gpu_products
+from characterize.hardware import gpu_bf16, gpu_kernels, gpu_known, gpu_products
 from characterize.hardware.residency import Cache
 from characterize.records import KernelKind, Precision
 from tests.test_hardware_models import kernels
@@ -52,7 +52,7 @@ def test_the_cache_answers_in_half_the_time():
 def test_a_stem_in_bf16_runs_on_vector_units():
     # 3 -> 32 channels, 3x3, stride 2: an element written takes 1.05 clocks and 27 products
     device = hardware.load("nvidia_h100_sxm")
-    known, pixels = gpu.efficiencies(device, "eager"), 128 * 112 * 112
+    known, pixels = gpu_known.efficiencies(device, "eager"), 128 * 112 * 112
     stem = {"kind": KernelKind.CONVOLUTION, "m": pixels, "n": 32, "k": 27, "kernel_area": 9,
             "stride": 2, "macs": pixels * 32 * 27, "output_elements": pixels * 32}  # fmt: skip
     taken = {

@@ -16,9 +16,9 @@ from characterize import features, fusion, hardware, session
 from characterize.columns import KINDS, KernelColumns
 from characterize.hardware import (
     Fit,
-    gpu,
     gpu_engine,
     gpu_kernels,
+    gpu_known,
     gpu_rows,
     parameters,
     server_power,
@@ -120,18 +120,20 @@ def test_half_precision_draws_twice_as_much_a_product_at_half_the_rate():
 
 
 def test_engines_share_their_efficiencies_and_a_profile_may_have_its_own():
-    plain = gpu.efficiencies(hardware.load("nvidia_a100_pcie_40gb"), Stack.ENGINE)
+    plain = gpu_known.efficiencies(hardware.load("nvidia_a100_pcie_40gb"), Stack.ENGINE)
     assert plain["convolution"] == plain["stem"] == gpu_engine.TYPICAL["convolution"]
     assert plain["recurrent"] == gpu_engine.TYPICAL["recurrent"]
     assert plain["memory_layer_norm"] == 1.0  # none of the detours of eager kernels
     fit = Fit("a test", 1, datetime.date(2026, 11, 26))
     own = hardware.load("nvidia_t4").with_fitted("efficiency.engine", {"convolution": 0.4}, fit)
-    changed = gpu.efficiencies(own, Stack.ENGINE)
+    changed = gpu_known.efficiencies(own, Stack.ENGINE)
     assert changed["pointwise"] == 0.4
     assert changed["linear"] == gpu_engine.TYPICAL["linear"]
     whole = {name: p.start for name, p in parameters.GPU.items()} | {"clock": 0.9}
     table = hardware.load("nvidia_t4").with_fitted("efficiency.engine", whole, fit)
-    assert "mac_j" not in gpu.efficiencies(table, Stack.ENGINE)  # a calibrated clock is measured
+    assert "mac_j" not in gpu_known.efficiencies(
+        table, Stack.ENGINE
+    )  # a calibrated clock is measured
 
 
 def test_an_engine_draws_no_more_than_its_power_limit():

@@ -8,7 +8,7 @@ import pytest
 
 import characterize as ch
 from characterize import hardware, session
-from characterize.hardware import gpu, gpu_kernels, gpu_recurrent, host
+from characterize.hardware import gpu_kernels, gpu_known, gpu_recurrent, host
 from characterize.hardware.residency import Cache
 from characterize.paths import data_directory
 from characterize.records import KernelKind, Launching, Precision, Stack
@@ -63,7 +63,10 @@ def test_our_h100s_lstms_lie_within_a_factor_of_two():
     # one number is of two of these rows (256 units, batch 1); before, steps ran all at once: 0.02 to 0.16
     table = pd.read_csv(data_directory() / "published" / "h100_operators.csv")
     device = hardware.load("nvidia_h100_sxm")
-    known, half = gpu.efficiencies(device, "eager"), gpu_kernels.Device.of(device, Precision.FP16)
+    known, half = (
+        gpu_known.efficiencies(device, "eager"),
+        gpu_kernels.Device.of(device, Precision.FP16),
+    )
     ratios = []
     for row in table[table["operator"] == "lstm"].itertuples():
         size, steps = int(row.channels), int(row.q_len)

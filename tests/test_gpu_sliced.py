@@ -9,7 +9,7 @@ import pytest
 
 from characterize import hardware
 from characterize.columns import KernelColumns
-from characterize.hardware import gpu, gpu_kernels, gpu_products
+from characterize.hardware import gpu_kernels, gpu_known, gpu_products
 from characterize.paths import data_directory
 from characterize.records import KernelKind, Precision
 from tests.test_hardware_models import kernels
@@ -46,14 +46,14 @@ def test_channels_are_cut_out_and_joined_by_hand():
 )  # fmt: skip
 def test_what_has_a_kernel_of_its_own_is_not_cut(width, side, precision, table):
     device = gpu_kernels.Device.of(H100, Precision(precision))
-    known = gpu.efficiencies(H100, table)
+    known = gpu_known.efficiencies(H100, table)
     assert not gpu_products.slices_s(grouped(width, 4, 1000, side), device, known).any()
 
 
 def test_our_h100s_groups_of_112_channels_are_within_a_third():
     table = pd.read_csv(data_directory() / "published" / "h100_operators.csv")
     rows = table[(table["groups"] * 112 == table["channels"]) & (table["channels_last"] == 1)]
-    known = gpu.efficiencies(H100, "eager")
+    known = gpu_known.efficiencies(H100, "eager")
     assert len(rows) == 8
     for row in rows.itertuples():
         pixels = int(row.batch * row.height * row.width)

@@ -5,7 +5,7 @@ import pytest
 
 from characterize import session
 from characterize.columns import KINDS
-from characterize.hardware import gpu, host, load
+from characterize.hardware import gpu_known, host, load
 from characterize.paths import data_directory
 from characterize.records import KernelKind, Stack
 from tests.test_hardware_models import kernels
@@ -57,7 +57,7 @@ def test_batch_one_takes_the_host_s_time_and_a_large_batch_the_device_s(stack):
 
 def test_a_newer_card_has_a_newer_host():
     older, newer = (
-        gpu.efficiencies(load(n), "eager") for n in ("nvidia_rtx_3090", "nvidia_rtx_4090")
+        gpu_known.efficiencies(load(n), "eager") for n in ("nvidia_rtx_3090", "nvidia_rtx_4090")
     )
     # 2020 and 2022: 7 % less a year
     assert newer["dispatch"] == pytest.approx(older["dispatch"] * 0.93**2)
@@ -85,9 +85,9 @@ def test_a_host_that_states_its_eager_calls_is_as_much_slower_when_compiled():
     assert orin.year is not None
     years = orin.year - 2020
     slower = 21.6e-6 / (13.7e-6 * 0.93**years)
-    assert gpu.efficiencies(orin, "eager")["dispatch"] == 21.6e-6
-    compiled = gpu.efficiencies(orin, "compiled")["dispatch"]
+    assert gpu_known.efficiencies(orin, "eager")["dispatch"] == 21.6e-6
+    compiled = gpu_known.efficiencies(orin, "compiled")["dispatch"]
     newer = 0.93 ** (orin.year - 2022)
     assert compiled == pytest.approx(
-        gpu.efficiencies(alike, "compiled")["dispatch"] * newer * slower
+        gpu_known.efficiencies(alike, "compiled")["dispatch"] * newer * slower
     )

@@ -29,11 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterize.columns import Array, KernelColumns, KernelEstimate, positive, weighted
-from characterize.hardware import (
-    clocks,
-    gpu_engine,
-    host,
-)
+from characterize.hardware import clocks, gpu_engine, host
 from characterize.hardware.execution import execution_model
 from characterize.hardware.gpu_kernels import (
     Device,
@@ -46,14 +42,12 @@ from characterize.hardware.gpu_kernels import (
 )
 from characterize.hardware.gpu_known import (
     compilers_known,
+    efficiencies,
     in_a_library,
     measured_engine,
     no_faster_than_engines,
     operators_known,
     replayed,
-)
-from characterize.hardware.gpu_known import (
-    efficiencies as efficiencies,
 )
 from characterize.hardware.gpu_products import Waves
 from characterize.hardware.record import Profile
@@ -74,7 +68,9 @@ def simt_waves(
     shape = energy.bytes_j.shape
     run = _run(columns, profile, precision, stack, energy)
     if stack is Stack.ENGINE and operators_known(profile):
-        library = _run(columns, profile, in_a_library(profile, precision), stack, energy, from_library=True)
+        library = _run(
+            columns, profile, in_a_library(profile, precision), stack, energy, from_library=True
+        )
         run = run.faster(library)
     clock, busy = run.clock, run.kernel_s
     compute, memory, latency = run.compute_s, run.memory_s, busy + run.waits_s
@@ -152,9 +148,7 @@ def _run(
         lambda: _at_full_clock(columns, launched, shares, profile, precision, stack, known),
     )
     if stack is Stack.ENGINE and not (from_library or compilers_known(profile)):
-        budget = replace(
-            budget, limit_w=np.inf
-        )  # it is in the kernels' times, or in a fitted clock
+        budget = replace(budget, limit_w=np.inf)  # it is in the kernels' times, or in their clock
     busy = weighted(repeats, full.kernel_s)
     factor = _factor(sent, busy, known["dispatch"], known["ahead"])
     load = clocks.Load(
