@@ -68,7 +68,7 @@ def _huge(columns: KernelColumns, _precision: Precision) -> Mask:
 
 def _odd_channels(columns: KernelColumns, precision: Precision) -> Mask:
     multiple = _ALIGNED_BYTES / precision.bytes
-    entering = columns.k / np.maximum(columns.kernel_area, 1.0)
+    entering = columns.width
     dense = columns.is_kind(*_DENSE) & (entering > _STEM_CHANNELS)
     odd = dense & ((entering % multiple != 0) | (columns.n % multiple != 0))
     depthwise = columns.is_kind(_K.DEPTHWISE_CONVOLUTION)

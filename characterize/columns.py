@@ -166,6 +166,11 @@ class KernelColumns:
             return np.broadcast_to(array, (rows, *self.grid)).reshape(rows, -1)
         return np.broadcast_to(array, (rows, math.prod(self.grid)))
 
+    @property
+    def width(self) -> Array:
+        """Channels that one element of a convolution's result is of: those of its group."""
+        return self.k / np.maximum(self.kernel_area, 1.0)
+
     def launched(self, how: Launching) -> tuple[KernelColumns, Array | None]:
         """What PyTorch launches for these kernels, and shares ``[K, L]`` of launched per fused.
 

@@ -193,7 +193,7 @@ def _gpu_predictor(samples: Samples, profile: Profile, precision: Precision) -> 
     operations_j = np.add.reduceat((energy.operations_j * count)[:, 0], starts)
     bytes_j = np.add.reduceat((energy.bytes_j * count)[:, 0], starts)
     calls = host.calls(columns, samples.stack)
-    sent, power = np.add.reduceat((count * calls)[:, 0], starts), gpu.DISPATCH_SHARPNESS
+    sent = np.add.reduceat((count * calls)[:, 0], starts)
 
     def predict(values: Mapping[str, float]) -> Array:
         full = gpu_kernels.kernel_times(columns, device, values)
@@ -203,9 +203,8 @@ def _gpu_predictor(samples: Samples, profile: Profile, precision: Precision) -> 
             every[which] = clock
             kernel = gpu_kernels.clocked(full, every[segment][:, None]).kernel_s
             busy = np.add.reduceat((kernel * count)[:, 0], starts)
-            host_s, ahead = sent * values["dispatch"], values["ahead"]
-            step = (busy**power + (host_s * (1.0 - ahead)) ** power) ** (1.0 / power)
-            return (step + host_s * ahead)[which], busy[which]
+            factor = gpu.step_factor(sent * values["dispatch"], busy, values["ahead"])
+            return (busy * factor)[which], busy[which]
 
         clock = clocks.sustained(clocks.Load(operations_j, bytes_j, seconds), budget, len(starts))
         step, _ = seconds(clock, np.arange(len(starts)))

@@ -210,7 +210,7 @@ def scatter(
         color=reference(), order="x:Q"
     )
     points: alt.Chart = base.mark_point(filled=True, opacity=1).encode(
-        key="kept:Q",  # a row may be on the frontier and in the sample,
+        key="kept:Q",  # a row may be on the frontier and in the sample
         color=colour("architecture", palette.ARCHITECTURES),
         shape=shape(shown=palette.ARCHITECTURES),
         size=alt.Size("size:Q", scale=None, legend=None),

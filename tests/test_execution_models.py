@@ -173,19 +173,19 @@ def test_depthwise_kernels_slow_down_beyond_32_bit_offsets():
 
 def test_the_host_binds_a_step_of_many_small_kernels():
     # 10 kernels of 1 us take 10 us; sending them takes 10 * 3 us: (10^4 + 30^4)^(1/4) us
-    factor = gpu.step_factor(np.array([[10.0]]), np.array([[1e-6]]), 3e-6)
+    factor = gpu.step_factor(np.array([10 * 3e-6]), np.array([10 * 1e-6]))
     assert factor.item() * 10 == pytest.approx((10**4 + 30**4) ** 0.25)
 
 
 def test_what_the_host_does_ahead_of_the_first_kernel_comes_before_all():
     # a fifth of 30 us is ahead: 6 us, and then 24 us of sending beside 10 us of kernels
-    one, busy = np.array([[10.0]]), np.array([[1e-6]])
-    factor = gpu.step_factor(one, busy, 3e-6, ahead=0.2)
+    sent, busy = np.array([10 * 3e-6]), np.array([10 * 1e-6])
+    factor = gpu.step_factor(sent, busy, ahead=0.2)
     assert factor.item() * 10 == pytest.approx(6 + (10**4 + 24**4) ** 0.25)
     # a slow device shows it too, and a host that is alone takes as long as before
-    slow = gpu.step_factor(one, 1000 * busy, 3e-6, ahead=0.2)
+    slow = gpu.step_factor(sent, 1000 * busy, ahead=0.2)
     assert slow.item() * 10_000 == pytest.approx(10_006, rel=1e-6)
-    alone = [gpu.step_factor(one, 1e-6 * busy, 3e-6, ahead=a).item() for a in (0.0, 0.2)]
+    alone = [gpu.step_factor(sent, 1e-6 * busy, ahead=a).item() for a in (0.0, 0.2)]
     assert alone[0] == pytest.approx(alone[1])
 
 

@@ -183,9 +183,4 @@ def _borrowed(values: dict[str, float], profile: Profile, stack: Stack | str) ->
     elif stack == Stack.ENGINE:
         most = profile.kernel_overhead_s(Stack.ENGINE)
         values |= {name: min(values[name], most) for name in CALLS}
-    if profile.stated.get("efficiency.memory") is not None:
-        values["bandwidth"] = profile.number("efficiency.memory")
-    if profile.stated.get("efficiency.compute") is not None:
-        most = profile.number("efficiency.compute")
-        values |= {name: min(values[name], most) for name in parameters.SIMD_SHARES}
-    return values
+    return values | parameters.stated(profile, values, parameters.SIMD_SHARES)

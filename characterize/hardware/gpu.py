@@ -55,7 +55,6 @@ from characterize.hardware.roofline import traffic, work
 from characterize.records import KernelKind, Launching, Precision, Stack
 
 _SQUARES: Final = 2
-DISPATCH_SHARPNESS: Final = 2.0**_SQUARES
 
 
 @execution_model("simt_waves")
@@ -123,7 +122,7 @@ class _Run:
     def faster(self, other: _Run) -> _Run:
         """Of two ways to run the same network the faster one, for each configuration."""
         ours = self.step_s <= other.step_s
-        names = ("compute_s", "memory_s", "kernel_s", "clock", "busy_s")
+        names = ("compute_s", "memory_s", "kernel_s", "clock", "busy_s", "factor")
         found = {each: np.where(ours, getattr(self, each), getattr(other, each)) for each in names}
         return replace(self, **found)
 
@@ -150,7 +149,7 @@ def _run(
     if stack is Stack.ENGINE and not (from_library or compilers_known(profile)):
         budget = replace(budget, limit_w=np.inf)  # it is in the kernels' times, or in their clock
     busy = weighted(repeats, full.kernel_s)
-    factor = _factor(sent, busy, known["dispatch"], known["ahead"])
+    factor = _factor(sent, busy, known)
     load = clocks.Load(
         weighted(repeats, energy.operations_j),
         weighted(repeats, energy.bytes_j),
@@ -168,7 +167,7 @@ def _run(
     compute[:, slower] = folded(times.compute_s, shares)
     kernel[:, slower] = folded(times.kernel_s, shares)
     busy = weighted(repeats, kernel)
-    factor = _factor(sent, busy, known["dispatch"], known["ahead"])
+    factor = _factor(sent, busy, known)
     return _Run(shares is not None, compute, memory, kernel, clock, busy, factor, calls)
 
 
@@ -289,7 +288,7 @@ def step_seconds(
     busy = weighted(count, clocked(_some(full, which), clock).kernel_s)
     if sent.shape[1] > 1:
         sent = sent[:, which]
-    return busy * _factor(sent, busy, known["dispatch"], known["ahead"]), busy
+    return busy * _factor(sent, busy, known), busy
 
 
 def _without_autocast(
@@ -312,23 +311,25 @@ def folded(part: Array, shares: Array | None) -> Array:
     return part if shares is None else np.asarray(shares @ part)
 
 
-def step_factor(count: Array, kernel_s: Array, dispatch_s: float, ahead: float = 0.0) -> Array:
+def _factor(sent: Array, device_s: Array, known: Efficiencies) -> Array:
+    return step_factor(sent.sum(axis=0) * known["dispatch"], device_s, known["ahead"])
+
+
+def step_factor(host_s: Array, device_s: Array, ahead: float = 0.0) -> Array:
     """How much longer a step takes than its kernels, as the host has to send each one.
 
-    ``ahead`` is the share of the host's work that it does before it sends the first.
+    Args:
+        host_s: what the host takes to send them all, ``[N]``.
+        device_s: what the device takes to run them all, ``[N]``.
+        ahead: share of the host's work that it does before it sends the first.
     """
-    return _factor(count, weighted(count, kernel_s), dispatch_s, ahead)
-
-
-def _factor(sent: Array, device_s: Array, dispatch_s: float, ahead: float) -> Array:
-    host_s = sent.sum(axis=0) * dispatch_s
     if positive(device_s):
         whole = host_s / device_s
     else:
         host_s, device_s = np.broadcast_arrays(host_s, device_s)
         whole = np.divide(host_s, device_s, out=np.zeros_like(device_s), where=device_s > 0)
     ratio = whole * (1.0 - ahead)
-    # to the power of DISPATCH_SHARPNESS, and its root: no logarithm
+    # to the power of 4, and its root: no logarithm
     for _ in range(_SQUARES):
         np.square(ratio, out=ratio)
     ratio += 1.0

@@ -114,10 +114,11 @@ def measured_engine(
     """Times of an engine on a device whose engines were measured; on A100s also a library's own."""
     engine, limit_w = efficiencies(profile, Stack.ENGINE), gpu_engine.budget_w(profile)
     times = gpu_engine.kernel_times(columns, Device.of(profile, precision), engine, limit_w)
-    if not operators_known(profile) or in_a_library(profile, precision) is precision:
+    half = in_a_library(profile, precision)
+    if not operators_known(profile) or half is precision:
         return times
-    half = Device.of(profile, in_a_library(profile, precision))
-    library = gpu_kernels.kernel_times(columns, half, efficiencies(profile, stack))
+    device = Device.of(profile, half)
+    library = gpu_kernels.kernel_times(columns, device, efficiencies(profile, stack))
     return gpu_engine.faster(times, library)
 
 
@@ -151,9 +152,4 @@ def _stated(profile: Profile, table: str, values: Efficiencies) -> dict[str, flo
     if profile.stated.get(f"overhead.kernel_s.{Stack.ENGINE}") is not None:  # gap, without a host
         gap = profile.number(f"overhead.kernel_s.{Stack.ENGINE}")
         found["launch"] = max(values["launch"], gap)
-    if profile.stated.get("efficiency.memory") is not None:
-        found["bandwidth"] = profile.number("efficiency.memory")
-    if profile.stated.get("efficiency.compute") is not None:
-        most = profile.number("efficiency.compute")
-        found |= {name: min(values[name], most) for name in parameters.MATRIX_SHARES}
-    return found
+    return found | parameters.stated(profile, values, parameters.MATRIX_SHARES)

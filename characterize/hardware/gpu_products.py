@@ -147,7 +147,7 @@ def _unaligned(columns: KernelColumns, device: Device, known: Efficiencies) -> A
         return np.ones((1, 1))
     whole = 16.0 / device.element_bytes
     linear = columns.is_kind(_K.LINEAR)
-    odd = linear & ((columns.n % 2 != 0) | (columns.k % 2 != 0))
+    odd = linear & _odd(columns)
     even = linear & ((columns.n % whole != 0) | (columns.k % whole != 0))
     factor = np.where(odd, known["odd_linear"], np.where(even, known["even_linear"], 1.0))
     return np.maximum(1.0, factor * (_HALF_BYTES / device.element_bytes))
@@ -161,10 +161,8 @@ def sliced(columns: KernelColumns, device: Device, known: Efficiencies) -> Mask:
     """
     if not known["sliced"] or device.pace < 1.0:
         return np.zeros((1, 1), dtype=np.bool_)
-    width = columns.k / np.maximum(columns.kernel_area, 1.0)
     grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & (columns.kernel_area > 1)
-    odd: Mask = grouped & (np.log2(np.maximum(width, 1.0)) % 1 != 0)
-    return odd
+    return grouped & ~_power_of_two(columns.width)
 
 
 def slices_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
@@ -186,23 +184,30 @@ def slices_s(columns: KernelColumns, device: Device, known: Efficiencies) -> Arr
 def few_channels(columns: KernelColumns) -> Mask:
     """Dense convolutions of an image: libraries have kernels of their own for so few channels."""
     dense = columns.is_kind(_K.CONVOLUTION)
-    return dense & (columns.k / np.maximum(columns.kernel_area, 1.0) <= 4)
+    return dense & (columns.width <= 4)
+
+
+def _power_of_two(width: Array) -> Mask:
+    return np.asarray(np.log2(np.maximum(width, 1.0)) % 1 == 0)
+
+
+def _odd(columns: KernelColumns) -> Mask:
+    return np.asarray((columns.n % 2 != 0) | (columns.k % 2 != 0))
 
 
 def _penalty(columns: KernelColumns, device: Device, known: Efficiencies) -> Array:
     """Factors on products whose sizes fall off the fast kernels."""
-    width = columns.k / np.maximum(columns.kernel_area, 1.0)
+    width = columns.width
     few = few_channels(columns)
     dense = columns.is_kind(_K.CONVOLUTION, _K.POINTWISE_CONVOLUTION) & ~few
     odd_channels = dense & ((width % 8 != 0) | (columns.n % 8 != 0))
     factor = np.where(odd_channels, known["misaligned"], 1.0)
     product = columns.is_kind(_K.LINEAR, _K.MATMUL)
-    odd = product & ((columns.n % 2 != 0) | (columns.k % 2 != 0))
+    odd = product & _odd(columns)
     factor = np.where(odd, known["odd_product"], factor)
     if known["odd_linear"] > 1.0:
         factor = factor * _unaligned(columns, device, known)
-    power_of_two = np.log2(np.maximum(width, 1.0)) % 1 == 0
-    unusual = (width < 64) & (width % 16 != 0) & ~power_of_two
+    unusual = (width < 64) & (width % 16 != 0) & ~_power_of_two(width)
     grouped = columns.is_kind(_K.GROUPED_CONVOLUTION) & unusual & ~sliced(columns, device, known)
     factor = np.where(grouped, known["odd_groups"], factor)
     return np.where(few & (columns.stride >= 32), known["wide_patch"], factor)

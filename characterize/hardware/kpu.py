@@ -143,7 +143,7 @@ def lay_out(columns: KernelColumns, profile: Profile, precision: Precision) -> L
         )
     if "tiles" in units:  # a layout that is not published
         return Layout(one, one, none)
-    channels = columns.k / np.maximum(columns.kernel_area, 1.0)
+    channels = columns.width
     padded = np.ceil(channels / rows) * rows * np.ceil(columns.n / wide) * wide
     needed = channels * columns.n
     padding = np.where(product, padded / np.where(product, needed, 1.0), 1.0)

@@ -7,10 +7,13 @@ profile's ``[efficiency.<stack>]`` tables; what a table lacks is the starting va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from characterize.hardware.record import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +228,16 @@ def table_key(architecture: str, table: str) -> str:
     if architecture == "cpu":
         return "cpu.compiled"
     return f"{architecture}.{table if table.startswith('eager') else 'compiled'}"
+
+
+def stated(
+    profile: Profile, values: Mapping[str, float], shares: Iterable[str]
+) -> dict[str, float]:
+    """Efficiencies that a profile states: they win over borrowed ones, and bound the peak's shares."""
+    found: dict[str, float] = {}
+    if profile.stated.get("efficiency.memory") is not None:
+        found["bandwidth"] = profile.number("efficiency.memory")
+    if profile.stated.get("efficiency.compute") is not None:
+        most = profile.number("efficiency.compute")
+        found |= {name: min(values[name], most) for name in shares}
+    return found
